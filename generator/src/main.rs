@@ -1,0 +1,3 @@
+//! `dormouse-generate`.
+
+fn main() {}

@@ -1,0 +1,199 @@
+//! Names of ZFS objects, checked when they are made so that nothing later has to.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Longest name of a dataset or snapshot in bytes, without the final NUL
+/// (`ZFS_MAX_DATASET_NAME_LEN` is 256 in OpenZFS' `include/sys/fs/zfs.h`).
+pub const MAX_DATASET_NAME: usize = 255;
+
+/// Words of `zpool create` that a pool's name may not begin with (zpool-create(8)).
+const RESERVED_PREFIXES: [&str; 4] = ["mirror", "raidz", "draid", "spare"];
+
+/// A filesystem or zvol: `pool/component/…`, or the pool's root dataset.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct DatasetName(String);
+
+impl DatasetName {
+    /// Checks the name against zfs(8), "ZFS File System Hierarchy" and zfs_namecheck.c.
+    ///
+    /// # Errors
+    /// The reason in words, without the name itself.
+    pub fn new(name: impl Into<String>) -> Result<Self, String> {
+        let name = name.into();
+        if name.len() > MAX_DATASET_NAME {
+            return Err(format!(
+                "a dataset name has at most {MAX_DATASET_NAME} bytes, this has {}",
+                name.len()
+            ));
+        }
+        let mut components = name.split('/');
+        check_pool(components.next().unwrap_or_default())?;
+        components.try_for_each(check_component)?;
+        Ok(Self(name))
+    }
+
+    /// The name as ZFS takes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The pool, which is the first component.
+    #[must_use]
+    pub fn pool(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
+    /// The dataset above, or none for a pool's root dataset.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.0.rsplit_once('/').map(|(parent, _)| Self(parent.to_owned()))
+    }
+
+    /// What follows `root/` in this name: empty for `root` itself, none outside it.
+    #[must_use]
+    pub fn relative_to(&self, root: &Self) -> Option<&str> {
+        let rest = self.0.strip_prefix(root.as_str())?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+    }
+
+    /// Whether this is `root` or lies below it.
+    #[must_use]
+    pub fn is_within(&self, root: &Self) -> bool {
+        self.relative_to(root).is_some()
+    }
+
+    /// The dataset `relative` below this one; this one itself for an empty `relative`.
+    ///
+    /// # Errors
+    /// When the result is no legal name, for instance because it is too long.
+    pub fn join(&self, relative: &str) -> Result<Self, String> {
+        if relative.is_empty() { Ok(self.clone()) } else { Self::new(format!("{}/{relative}", self.0)) }
+    }
+}
+
+/// A pool's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct PoolName(String);
+
+impl PoolName {
+    /// Checks the name against zpool-create(8).
+    ///
+    /// # Errors
+    /// The reason in words, without the name itself.
+    pub fn new(name: impl Into<String>) -> Result<Self, String> {
+        let name = name.into();
+        check_pool(&name)?;
+        Ok(Self(name))
+    }
+
+    /// The name as ZFS takes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A pool's rule: begins with a letter, is no word of `zpool create`, else a component.
+fn check_pool(name: &str) -> Result<(), String> {
+    check_component(name)?;
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err("a pool name begins with a letter".to_owned());
+    }
+    if name == "log" || RESERVED_PREFIXES.iter().any(|word| name.starts_with(word)) {
+        return Err(format!(
+            "a pool is not named log and its name does not begin with {}",
+            RESERVED_PREFIXES.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// A component's rule (`zfs_namecheck.c`): letters, digits, `-_.: `, and neither `.` nor `..`.
+fn check_component(component: &str) -> Result<(), String> {
+    if component.is_empty() {
+        return Err("a dataset name has no empty component: no leading, trailing or double slash".to_owned());
+    }
+    if matches!(component, "." | "..") {
+        return Err(format!("a dataset name has no component {component:?}"));
+    }
+    match component.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_.: ".contains(*c)) {
+        Some(c) => Err(format!("a dataset name holds letters, digits, spaces and -_.: only, not {c:?}")),
+        None => Ok(()),
+    }
+}
+
+macro_rules! text_conversions {
+    ($($name:ident),*) => {$(
+        impl TryFrom<String> for $name {
+            type Error = String;
+            fn try_from(name: String) -> Result<Self, String> {
+                Self::new(name)
+            }
+        }
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+text_conversions!(DatasetName, PoolName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn legal_names_are_taken() {
+        for name in ["rpool", "logs", "rpool/safe", "tank/a b/c-d_e.f:g", "tank/ends-"] {
+            assert_eq!(DatasetName::new(name).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn illegal_names_are_refused() {
+        for name in [
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "a/..",
+            "a/.",
+            "1pool",
+            "mirror1/x",
+            "log",
+            "a@b",
+            "a#b",
+            "a%b",
+            "ä/b",
+            "a\n",
+        ] {
+            assert!(DatasetName::new(name).is_err(), "{name:?}");
+        }
+        assert!(DatasetName::new(format!("a/{}", "x".repeat(MAX_DATASET_NAME))).is_err());
+    }
+
+    #[test]
+    fn relation_goes_by_components_not_by_letters() {
+        let name = |text: &str| DatasetName::new(text).unwrap();
+        assert_eq!(name("a/b/c").relative_to(&name("a/b")), Some("c"));
+        assert_eq!(name("a/b").relative_to(&name("a/b")), Some(""));
+        assert_eq!(name("a/bc").relative_to(&name("a/b")), None);
+        assert_eq!(name("a").parent(), None);
+        assert_eq!(name("a/b").join("c/d").unwrap(), name("a/b/c/d"));
+    }
+}

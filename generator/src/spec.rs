@@ -1,0 +1,360 @@
+//! The spec, `dormouse.json`: what its author wants, as types.
+//!
+//! The types say what a spec can hold; [`crate::validate`] says which of those make sense.
+//! Maps are ordered by name, so that the order of a file's keys never reaches an artifact.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::Duration;
+use crate::name::{DatasetName, PoolName};
+
+/// A whole backup system: the hosts that are backed up and the archivers that keep the backups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The format's version: 1.
+    pub version: u32,
+    /// Names this system in EC2 tags, keys and folders; lower-case letters, digits and hyphens.
+    pub name: String,
+    /// Archivers by name: the machines that hold the backups. `ssh <name>` reaches one.
+    pub archivers: BTreeMap<String, Archiver>,
+    /// Hosts by name: the machines that are backed up.
+    pub hosts: BTreeMap<String, Host>,
+}
+
+/// A machine that keeps backups in its pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Archiver {
+    /// Generation of its host key: one more gives it a new one.
+    #[serde(default = "one")]
+    pub epoch: u32,
+    /// Where it runs.
+    pub provider: Provider,
+    /// Its EBS volume; for provider `ec2` only, and required there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<Volume>,
+    /// The pool that holds the backups.
+    pub pool: Pool,
+    /// TCP port of its ssh server.
+    #[serde(default = "ssh_port")]
+    pub ssh_port: u16,
+    /// How long it stays awake without an ssh session and without a receive.
+    #[serde(default = "linger")]
+    pub linger: Duration,
+    /// How long an instance lives at most, whatever it does.
+    #[serde(default = "max_lifetime")]
+    pub max_lifetime: Duration,
+    /// How often its pool is scrubbed.
+    #[serde(default)]
+    pub scrub: Scrub,
+}
+
+/// Where an archiver runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Provider {
+    /// An EC2 instance that lives only while it is needed.
+    Ec2(Ec2),
+    /// A machine that is always there, such as a NAS.
+    Static(Static),
+}
+
+/// An EC2 instance that lives only while it is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ec2 {
+    /// AWS region, such as `us-west-2`.
+    pub region: String,
+    /// Availability zone of the volume and so of every instance, such as `us-west-2d`.
+    pub availability_zone: String,
+    /// EC2 instance type; its architecture chooses the image's.
+    #[serde(default = "instance_type")]
+    pub instance_type: String,
+    /// What the instance boots.
+    pub image: Image,
+    /// Subnet; the zone's default subnet when absent.
+    #[serde(default)]
+    pub subnet_id: Option<String>,
+    /// Security groups that exist; one is made when the list is empty.
+    #[serde(default)]
+    pub security_group_ids: Vec<String>,
+    /// How the instance is bought.
+    #[serde(default)]
+    pub market: Market,
+}
+
+/// A machine that is always there, such as a NAS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Static {
+    /// Host name or IP address.
+    pub address: String,
+    /// User that receives over ssh.
+    #[serde(default = "static_user")]
+    pub user: String,
+    /// Public host key that the machine already has (`ssh-ed25519 AAAA…`); when absent, a
+    /// derived host key is written to the secrets, to be installed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
+}
+
+/// What an EC2 instance boots: exactly one of `nixos` and `id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// NixOS release whose newest public image is taken, such as `26.05`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nixos: Option<String>,
+    /// An image that exists, `ami-…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Whether `up` bakes an image of its own, so that a wake needs no rebuild.
+    #[serde(default = "yes")]
+    pub bake: bool,
+}
+
+/// How an EC2 instance is bought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Market {
+    /// At the listed price.
+    #[default]
+    OnDemand,
+    /// From spare capacity, with a fall-back to on-demand.
+    Spot,
+}
+
+/// An EBS volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Volume {
+    /// EBS volume type.
+    #[serde(rename = "type", default)]
+    pub kind: VolumeType,
+    /// Size in GiB.
+    pub size_gib: u32,
+    /// Whether EBS encrypts it.
+    #[serde(default = "yes")]
+    pub encrypted: bool,
+}
+
+/// EBS volume types that suit backups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeType {
+    /// Cold HDD: cheapest, 125 to 16,384 GiB.
+    #[default]
+    Sc1,
+    /// Throughput-optimised HDD, 125 to 16,384 GiB.
+    St1,
+    /// General purpose SSD, 1 to 65,536 GiB.
+    Gp3,
+}
+
+/// The pool of an archiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// The pool's name.
+    pub name: PoolName,
+    /// Power of two of the smallest write, 9 to 16; used only when the pool is made.
+    #[serde(default = "ashift")]
+    pub ashift: u8,
+}
+
+/// How often a pool is scrubbed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scrub {
+    /// Never.
+    Never,
+    /// Each week.
+    Weekly,
+    /// Each month.
+    #[default]
+    Monthly,
+}
+
+/// A machine that is backed up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Generation of its identity key: one more gives it a new one.
+    #[serde(default = "one")]
+    pub epoch: u32,
+    /// Folder on the host that holds its secrets, an absolute path or one that begins with `~/`;
+    /// `~/.local/state/dormouse/<spec name>/secrets` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_dir: Option<String>,
+    /// How many automatic snapshots of each class are kept.
+    #[serde(default)]
+    pub snapshots: Snapshots,
+    /// Replications by name.
+    #[serde(default)]
+    pub replications: BTreeMap<String, Replication>,
+    /// Who hears of runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
+}
+
+/// How many automatic snapshots of each class are kept on the host
+/// (the option names and defaults of NixOS' `services.zfs.autoSnapshot`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Snapshots {
+    /// Every 15 minutes.
+    pub frequent: u32,
+    /// Every hour.
+    pub hourly: u32,
+    /// Every day.
+    pub daily: u32,
+    /// Every week.
+    pub weekly: u32,
+    /// Every month.
+    pub monthly: u32,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self { frequent: 4, hourly: 24, daily: 7, weekly: 4, monthly: 12 }
+    }
+}
+
+/// A dataset tree of a host and where its copy is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replication {
+    /// Name of the archiver.
+    pub archiver: String,
+    /// Dataset on the host.
+    pub source: DatasetName,
+    /// Dataset on the archiver, in its pool.
+    pub target: DatasetName,
+    /// Whether the datasets below `source` are replicated too.
+    #[serde(default = "yes")]
+    pub recursive: bool,
+    /// Datasets below `source` that are left out, each with everything below it.
+    #[serde(default)]
+    pub exclude: Vec<DatasetName>,
+    /// Whether encrypted datasets are sent as they lie on the disk.
+    #[serde(default)]
+    pub raw: Raw,
+    /// Whether snapshots that the host deleted are deleted on the archiver.
+    #[serde(default)]
+    pub follow_delete: bool,
+    /// Snapshot classes after which the replication runs.
+    #[serde(default = "SnapshotClass::all")]
+    pub after: Vec<SnapshotClass>,
+    /// How long one run may take.
+    #[serde(default = "timeout")]
+    pub timeout: Duration,
+    /// Commands that systemd runs before the replication (`ExecStartPre=`).
+    #[serde(default)]
+    pub exec_start_pre: Vec<String>,
+    /// Commands that systemd runs after the replication (`ExecStopPost=`).
+    #[serde(default)]
+    pub exec_stop_post: Vec<String>,
+}
+
+/// Whether datasets are sent raw (`zfs send -w`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Raw {
+    /// Encrypted datasets are sent raw, others plain.
+    #[default]
+    Auto,
+    /// Everything is sent raw.
+    Always,
+    /// Nothing is sent raw: the archiver sees the plain data.
+    Never,
+}
+
+/// A class of automatic snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotClass {
+    /// Every 15 minutes.
+    Frequent,
+    /// Every hour.
+    Hourly,
+    /// Every day.
+    Daily,
+    /// Every week.
+    Weekly,
+    /// Every month.
+    Monthly,
+}
+
+impl SnapshotClass {
+    /// All classes, the most frequent first.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        vec![Self::Frequent, Self::Hourly, Self::Daily, Self::Weekly, Self::Monthly]
+    }
+}
+
+/// Who hears of a host's runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Honeycomb's events API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub honeycomb: Option<Honeycomb>,
+    /// Without a successful run for this long, an alarm is due.
+    #[serde(default = "alert_after")]
+    pub alert_after: Duration,
+}
+
+/// Honeycomb's events API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Honeycomb {
+    /// Honeycomb dataset that receives the events.
+    pub dataset: String,
+    /// Absolute path, on the host, of the file that holds the API key.
+    pub api_key_file: String,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn ssh_port() -> u16 {
+    22
+}
+
+const fn ashift() -> u8 {
+    12
+}
+
+const fn linger() -> Duration {
+    Duration::from_secs(120)
+}
+
+const fn max_lifetime() -> Duration {
+    Duration::from_secs(86_400)
+}
+
+const fn timeout() -> Duration {
+    Duration::from_secs(90_000)
+}
+
+const fn alert_after() -> Duration {
+    Duration::from_secs(3_600)
+}
+
+fn instance_type() -> String {
+    "t4g.small".to_owned()
+}
+
+fn static_user() -> String {
+    "dormouse".to_owned()
+}

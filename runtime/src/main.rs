@@ -1,0 +1,3 @@
+//! `dormouse`.
+
+fn main() {}
