@@ -1,0 +1,133 @@
+//! One host and its replications.
+
+use super::{archiver::epoch, text};
+use crate::json_path::JsonPath;
+use crate::problem::Problem;
+use crate::spec::{Host, Replication, Report, Spec};
+use crate::suggest;
+
+/// Bounds of a run's time in seconds: a minute to wake an archiver at the very least, and a
+/// month, after which a run that still goes on is certainly stuck.
+const TIMEOUT: std::ops::RangeInclusive<u64> = 60..=31 * 86_400;
+
+pub(super) fn check(spec: &Spec, host: &Host, path: &JsonPath, problems: &mut Vec<Problem>) {
+    problems.extend(epoch(host.epoch, path));
+    if let Some(folder) = &host.secrets_dir {
+        problems.extend(secrets_dir(folder, &path.key("secrets_dir")));
+    }
+    if let Some(report) = &host.report {
+        report_target(report, &path.key("report"), problems);
+    }
+    for (name, replication) in &host.replications {
+        let path = path.key("replications").key(name);
+        problems.extend(text::key(name, &path, "a replication's name"));
+        check_replication(spec, replication, &path, problems);
+    }
+}
+
+fn secrets_dir(folder: &str, path: &JsonPath) -> Option<Problem> {
+    let what = "the secrets folder";
+    text::secret_path(folder, path, what, true).or_else(|| {
+        // ssh_config knows no way to write these: quotes have no escape before OpenSSH 8.7, and
+        // `${` always begins a variable.
+        let forbidden = ["\"", "${", r"\\", r"\'"].into_iter().find(|part| folder.contains(part))?;
+        let reason = format!("{what} cannot hold `{forbidden}`, which ssh_config cannot express");
+        Some(Problem::new(path.clone(), reason, "choose another folder, or link to it from one"))
+    })
+}
+
+fn report_target(report: &Report, path: &JsonPath, problems: &mut Vec<Problem>) {
+    if report.alert_after.as_secs() < 60 {
+        let reason = format!("{} is shorter than any run", report.alert_after);
+        problems.push(Problem::new(path.key("alert_after"), reason, "write 1m or more"));
+    }
+    if let Some(honeycomb) = &report.honeycomb {
+        let path = path.key("honeycomb");
+        problems.extend(text::line(&honeycomb.dataset, &path.key("dataset"), "the Honeycomb dataset"));
+        let file = &honeycomb.api_key_file;
+        problems.extend(text::secret_path(file, &path.key("api_key_file"), "the API key's file", false));
+    }
+}
+
+fn check_replication(spec: &Spec, replication: &Replication, path: &JsonPath, problems: &mut Vec<Problem>) {
+    problems.extend(target(spec, replication, path));
+    excludes(replication, path, problems);
+    problems.extend(triggers(replication, path));
+    if replication.follow_delete {
+        problems.push(Problem::new(
+            path.key("follow_delete"),
+            "snapshots are never deleted on the archiver by this version",
+            "write false, or leave it out",
+        ));
+    }
+    let timeout = replication.timeout;
+    if !TIMEOUT.contains(&timeout.as_secs()) {
+        let reason = format!("a run gets between one minute and 31 days, not {timeout}");
+        problems.push(Problem::new(path.key("timeout"), reason, "write a time such as 25h"));
+    }
+    for (field, commands) in
+        [("exec_start_pre", &replication.exec_start_pre), ("exec_stop_post", &replication.exec_stop_post)]
+    {
+        for (index, command) in commands.iter().enumerate() {
+            problems.extend(text::line(command, &path.key(field).index(index), "the command"));
+        }
+    }
+}
+
+fn target(spec: &Spec, replication: &Replication, path: &JsonPath) -> Option<Problem> {
+    let Replication { archiver: name, target, .. } = replication;
+    let at = path.key("target");
+    let Some(archiver) = spec.archivers.get(name) else {
+        let fix = suggest::one_of(name, spec.archivers.keys().map(String::as_str));
+        let at = path.key("archiver");
+        let archiver = JsonPath::of(&["archivers", name]);
+        return Some(Problem::new(at, format!("no archiver is named {name:?}"), fix).touching(archiver));
+    };
+    let pool = &archiver.pool.name;
+    let depends = |problem: Problem| {
+        problem.touching(path.key("archiver")).touching(JsonPath::of(&["archivers", name, "pool", "name"]))
+    };
+    if target.pool() != pool.as_str() {
+        let reason = format!("{target} lies outside {pool}, the pool of {name}");
+        return Some(depends(Problem::new(at, reason, format!("write {pool}/…"))));
+    }
+    target.parent().is_none().then(|| {
+        let reason = "a target lies below the pool's root dataset";
+        depends(Problem::new(at, reason, format!("write {pool}/…")))
+    })
+}
+
+fn excludes(replication: &Replication, path: &JsonPath, problems: &mut Vec<Problem>) {
+    let source = &replication.source;
+    for (index, excluded) in replication.exclude.iter().enumerate() {
+        let at = path.key("exclude").index(index);
+        let refused = match excluded.relative_to(source) {
+            Some("") => Problem::new(at, "this is the source itself", "remove the replication instead"),
+            None => {
+                let reason = format!("{excluded} does not lie below the source, {source}");
+                Problem::new(at, reason, "write a dataset below the source, or remove it")
+            }
+            Some(_) => continue,
+        };
+        problems.push(refused.touching(path.key("source")));
+    }
+    if !replication.recursive && !replication.exclude.is_empty() {
+        let reason = "nothing is excluded from a replication that is not recursive";
+        let problem = Problem::new(path.key("exclude"), reason, "remove it, or write \"recursive\": true");
+        problems.push(problem.warning().touching(path.key("recursive")));
+    }
+}
+
+fn triggers(replication: &Replication, path: &JsonPath) -> Vec<Problem> {
+    let at = path.key("after");
+    let after = &replication.after;
+    if after.is_empty() {
+        let reason = "the replication would never run";
+        return vec![Problem::new(at, reason, "name snapshot classes, or leave it out for all")];
+    }
+    let is_repeated = |index: &usize| after[..*index].contains(&after[*index]);
+    (0..after.len())
+        .filter(is_repeated)
+        .map(|index| Problem::new(at.index(index), "this class is named twice", "remove one of the two"))
+        .collect()
+}

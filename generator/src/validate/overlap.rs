@@ -1,0 +1,107 @@
+//! Replications that would write to, or read from, the same datasets.
+
+use std::collections::BTreeMap;
+
+use crate::json_path::JsonPath;
+use crate::name::DatasetName;
+use crate::problem::Problem;
+use crate::spec::{Replication, Spec};
+
+/// Replications by the dataset in question.
+type ByDataset<'a> = BTreeMap<&'a str, (JsonPath, &'a Replication)>;
+
+pub(super) fn check(spec: &Spec, problems: &mut Vec<Problem>) {
+    let mut targets: BTreeMap<&str, ByDataset> = BTreeMap::new();
+    for (host_name, host) in &spec.hosts {
+        let mut sources: BTreeMap<&str, ByDataset> = BTreeMap::new();
+        for (name, replication) in &host.replications {
+            let path = JsonPath::of(&["hosts", host_name, "replications", name]);
+            let archiver = replication.archiver.as_str();
+            let by_target = targets.entry(archiver).or_default();
+            add(by_target, replication.target.as_str(), "target", path.clone(), replication, problems);
+            let by_source = sources.entry(archiver).or_default();
+            add(by_source, replication.source.as_str(), "source", path, replication, problems);
+        }
+        sources.values().for_each(|replications| nested_sources(replications, problems));
+    }
+    targets.values().for_each(|replications| nested_targets(replications, problems));
+}
+
+fn add<'a>(
+    known: &mut ByDataset<'a>,
+    dataset: &'a str,
+    field: &str,
+    path: JsonPath,
+    replication: &'a Replication,
+    problems: &mut Vec<Problem>,
+) {
+    match known.get(dataset) {
+        Some((other, _)) => {
+            let archiver = &replication.archiver;
+            let reason = format!("{other} has the same {field}, {dataset}, on its way to {archiver}");
+            problems.push(depends(Problem::new(path.key(field), reason, fix(field)), field, &path, other));
+        }
+        None => {
+            known.insert(dataset, (path, replication));
+        }
+    }
+}
+
+fn nested_targets(replications: &ByDataset, problems: &mut Vec<Problem>) {
+    for (path, replication) in replications.values() {
+        if let Some((other, outer)) = nearest_above(&replication.target, replications) {
+            let reason =
+                format!("{} lies within {}, the target of {other}", replication.target, outer.target);
+            problems.push(depends(
+                Problem::new(path.key("target"), reason, fix("target")),
+                "target",
+                path,
+                other,
+            ));
+        }
+    }
+}
+
+/// A source may lie within another one that leaves it out.
+fn nested_sources(replications: &ByDataset, problems: &mut Vec<Problem>) {
+    for (path, replication) in replications.values() {
+        let source = &replication.source;
+        let Some((other, outer)) = nearest_above(source, replications) else { continue };
+        let is_left_out = !outer.recursive || outer.exclude.iter().any(|excluded| source.is_within(excluded));
+        if !is_left_out {
+            let reason =
+                format!("{source} lies within {}, which {other} sends to the same archiver", outer.source);
+            let problem = Problem::new(path.key("source"), reason, fix("source"))
+                .touching(other.key("exclude"))
+                .touching(other.key("recursive"));
+            problems.push(depends(problem, "source", path, other));
+        }
+    }
+}
+
+/// The replication whose dataset is the nearest one above `dataset`.
+fn nearest_above<'a>(
+    dataset: &DatasetName,
+    replications: &'a ByDataset<'a>,
+) -> Option<&'a (JsonPath, &'a Replication)> {
+    let mut above = dataset.parent();
+    while let Some(parent) = above {
+        if let Some(found) = replications.get(parent.as_str()) {
+            return Some(found);
+        }
+        above = parent.parent();
+    }
+    None
+}
+
+fn depends(problem: Problem, field: &str, path: &JsonPath, other: &JsonPath) -> Problem {
+    problem.touching(path.key("archiver")).touching(other.key("archiver")).touching(other.key(field))
+}
+
+fn fix(field: &str) -> &'static str {
+    if field == "target" {
+        "give each replication a target of its own, beside the others"
+    } else {
+        "replicate each dataset once, or exclude it from the outer replication"
+    }
+}
