@@ -1,0 +1,76 @@
+{
+  description = "Dormouse: ZFS backups onto a machine that sleeps";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      inherit (nixpkgs) lib;
+      eachSystem =
+        f:
+        lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (
+          system: f nixpkgs.legacyPackages.${system} self.packages.${system}
+        );
+      app = package: description: {
+        type = "app";
+        program = lib.getExe package;
+        meta = { inherit description; };
+      };
+    in
+    {
+      packages = eachSystem (
+        pkgs: own: {
+          dormouse = pkgs.callPackage ./nix/package.nix { };
+          generate = pkgs.callPackage ./nix/package.nix { mainProgram = "dormouse-generate"; };
+          default = own.dormouse;
+        }
+      );
+
+      apps = eachSystem (
+        _: own: rec {
+          dormouse = app own.dormouse "Replicate ZFS datasets onto an archiver that sleeps";
+          generate = app own.generate "Write configurations, keys and known_hosts from dormouse.json";
+          default = dormouse;
+        }
+      );
+
+      overlays.default = final: _: { dormouse = final.callPackage ./nix/package.nix { }; };
+
+      nixosModules = rec {
+        dormouse = {
+          imports = [ ./modules/nixos.nix ];
+        };
+        default = dormouse;
+      };
+
+      homeModules = rec {
+        dormouse = {
+          imports = [ ./modules/home-manager.nix ];
+        };
+        default = dormouse;
+      };
+
+      checks = eachSystem (pkgs: _: import ./checks { inherit self nixpkgs pkgs; });
+
+      formatter = eachSystem (pkgs: _: pkgs.nixfmt-tree);
+
+      devShells = eachSystem (
+        pkgs: own: {
+          default = pkgs.mkShell {
+            inputsFrom = [ own.dormouse ];
+            packages = [
+              pkgs.clippy
+              pkgs.nixfmt
+              pkgs.rustfmt
+            ];
+          };
+        }
+      );
+
+      templates.default = {
+        path = ./templates/flake;
+        description = "One NixOS host that is backed up onto an EC2 instance";
+      };
+    };
+}

@@ -1,0 +1,10 @@
+# services.dormouse: one systemd service for each replication of this host.
+#
+# The values come from generated/hosts/<host>/nixos.nix, which dormouse-generate writes.
+{
+  imports = [
+    ./nixos/options.nix
+    ./nixos/services.nix
+    ./nixos/assertions.nix
+  ];
+}

@@ -1,0 +1,41 @@
+# Both binaries, `dormouse` and `dormouse-generate`; `mainProgram` is the one that `nix run` starts.
+{
+  lib,
+  rustPlatform,
+  mainProgram ? "dormouse",
+}:
+let
+  cargo = (lib.importTOML ../Cargo.toml).workspace.package;
+  root = toString ../.;
+  # A change to anything else in the repository does not rebuild the package.
+  sources = [
+    "Cargo.lock"
+    "Cargo.toml"
+    "examples"
+    "generator"
+    "runtime"
+    "templates"
+  ];
+  topLevelName = path: lib.head (lib.splitString "/" (lib.removePrefix "${root}/" path));
+in
+rustPlatform.buildRustPackage {
+  pname = "dormouse";
+  inherit (cargo) version;
+
+  # Not lib.fileset: it needs a Nix newer than the 2.8 that Debian 12 has.
+  src = lib.cleanSourceWith {
+    name = "dormouse-source";
+    src = ../.;
+    filter = path: _type: lib.elem (topLevelName path) sources;
+  };
+
+  cargoLock.lockFile = ../Cargo.lock;
+
+  meta = {
+    inherit (cargo) description;
+    homepage = cargo.repository;
+    license = lib.licenses.mit;
+    inherit mainProgram;
+    platforms = lib.platforms.linux;
+  };
+}
