@@ -1,3 +1,5 @@
-//! `dormouse`.
+//! The program `dormouse`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::from(dormouse::main() as u8)
+}

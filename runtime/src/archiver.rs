@@ -1,0 +1,157 @@
+//! What is done on the archiver, each as one command over ssh.
+
+use std::time::Duration;
+
+use dormouse_generator::name::DatasetName;
+
+use crate::error::Error;
+use crate::exec::{self, Exec};
+use crate::ssh::{Connection, Endpoint};
+use crate::survey::LISTING;
+use crate::zfs::argv;
+use crate::zfs::listing::{Datasets, Listing};
+use crate::zfs::stderr::{Meaning, meaning};
+
+/// How long a single change may take.
+const CHANGE: Duration = Duration::from_secs(600);
+
+/// An archiver that is connected.
+#[derive(Debug)]
+pub struct Archiver {
+    exec: Exec,
+    connection: Connection,
+}
+
+impl Archiver {
+    /// An archiver at the other end of a connection.
+    #[must_use]
+    pub fn new(exec: Exec, connection: Connection) -> Self {
+        Self { exec, connection }
+    }
+
+    /// Lists `root` and, with `recursive`, everything below it; empty when `root` does not exist
+    /// in a pool that does.
+    ///
+    /// # Errors
+    /// [`Error::NoPool`], [`Error::Unreachable`] or [`Error::Listing`]: never an empty list for
+    /// one that could not be read.
+    pub async fn list(&self, root: &DatasetName, recursive: bool) -> Result<Datasets, Error> {
+        match self.run(&argv::list(root, recursive), LISTING).await {
+            Ok(text) => Listing::read(&text).map_err(|error| self.unreadable(root, error.to_string())),
+            Err(error) if error.stderr().contains(&format!("'{root}': dataset does not exist")) => {
+                self.require_pool(root.pool()).await.map(|()| Datasets::new())
+            }
+            Err(error) => Err(self.failure(root, &error)),
+        }
+    }
+
+    async fn require_pool(&self, pool: &str) -> Result<(), Error> {
+        let listed = self.run(&argv::list_pool(pool), CHANGE).await;
+        listed.map(|_| ()).map_err(|error| match meaning(error.stderr()) {
+            Some(Meaning::NoSuchDataset) => {
+                let (archiver, pool) = (self.name().to_owned(), pool.to_owned());
+                Error::NoPool { archiver, pool, detail: exec::text(error.stderr()) }
+            }
+            _ => self.failure_of(pool, &error),
+        })
+    }
+
+    /// Makes the datasets above `dataset` that are missing, from the pool down.
+    ///
+    /// # Errors
+    /// When one cannot be made.
+    pub async fn create_ancestors(&self, dataset: &DatasetName) -> Result<(), Error> {
+        let mut missing = Vec::new();
+        let mut ancestor = dataset.parent();
+        while let Some(name) = ancestor {
+            if name.parent().is_none() || !self.list(&name, false).await?.is_empty() {
+                break;
+            }
+            ancestor = name.parent();
+            missing.push(name);
+        }
+        for name in missing.iter().rev() {
+            self.create_placeholder(name).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a dataset that only holds others.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn create_placeholder(&self, dataset: &DatasetName) -> Result<(), Error> {
+        self.change(&argv::create_placeholder(dataset)).await
+    }
+
+    /// Gives up the partial data of an interrupted receive.
+    ///
+    /// # Errors
+    /// When zfs refuses.
+    pub async fn abandon(&self, dataset: &DatasetName) -> Result<(), Error> {
+        self.change(&argv::abandon(dataset)).await
+    }
+
+    /// The local command line of a command there.
+    ///
+    /// # Errors
+    /// [`Error::Argument`].
+    pub fn argv(&self, remote: &[String]) -> Result<Vec<String>, Error> {
+        self.connection.argv(remote)
+    }
+
+    /// Whether the connection still stands.
+    pub fn is_alive(&mut self) -> bool {
+        self.connection.is_alive()
+    }
+
+    /// How it is reached.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        self.connection.endpoint()
+    }
+
+    fn name(&self) -> &str {
+        &self.endpoint().archiver
+    }
+
+    async fn change(&self, remote: &[String]) -> Result<(), Error> {
+        let argv = self.argv(remote)?;
+        self.exec.run(&argv, CHANGE).await.map(|_| ()).map_err(Error::Program)
+    }
+
+    async fn run(&self, remote: &[String], deadline: Duration) -> Result<String, exec::Error> {
+        match self.argv(remote) {
+            Ok(argv) => self.exec.run(&argv, deadline).await,
+            Err(error) => {
+                Err(exec::Error::Start { program: "ssh".to_owned(), source: std::io::Error::other(error) })
+            }
+        }
+    }
+
+    fn failure(&self, dataset: &DatasetName, error: &exec::Error) -> Error {
+        self.failure_of(dataset.as_str(), error)
+    }
+
+    /// ssh(1) ends with 255 when the connection failed, else as the remote command did.
+    fn failure_of(&self, dataset: &str, error: &exec::Error) -> Error {
+        match error {
+            exec::Error::Failed { status, stderr, .. } if status.code() == Some(255) => {
+                self.endpoint().refusal(stderr)
+            }
+            _ => self.unreadable_name(dataset, error.to_string()),
+        }
+    }
+
+    fn unreadable(&self, dataset: &DatasetName, detail: String) -> Error {
+        self.unreadable_name(dataset.as_str(), detail)
+    }
+
+    fn unreadable_name(&self, dataset: &str, detail: String) -> Error {
+        Error::Listing {
+            dataset: dataset.to_owned(),
+            place: format!("on archiver {:?}", self.name()),
+            detail,
+        }
+    }
+}

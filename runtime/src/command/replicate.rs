@@ -1,0 +1,106 @@
+//! `dormouse replicate`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::error::{Error, Exit};
+use crate::output::{count, error_json, human_age, human_bytes, print_error, print_json, worst};
+use crate::replicate::outcome::{Outcome, Result as Fate};
+
+/// Arguments of `dormouse replicate`.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Replications to run [default: all of this host]
+    names: Vec<String>,
+    /// Ask the archiver even if the host knows that it has everything
+    #[arg(long)]
+    audit: bool,
+}
+
+impl Arguments {
+    /// Runs each replication, whatever came of the ones before.
+    ///
+    /// # Errors
+    /// Only what concerns all of them.
+    pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
+        let (mut exits, mut documents) = (Vec::new(), Vec::new());
+        for run in context.replications(&self.names)? {
+            match run.replicate(self.audit).await {
+                Ok(outcome) => {
+                    if !context.json {
+                        print(&outcome);
+                    }
+                    exits.push(outcome.exit());
+                    documents.push(document(&outcome)?);
+                }
+                Err(error) => {
+                    if !context.json {
+                        print_error(&error, &format!("replication {}: ", run.name));
+                    }
+                    exits.push(error.exit());
+                    documents.push(with_name(run.name, error_json(&error)));
+                }
+            }
+        }
+        if context.json {
+            print_json(&json!({ "host": context.host_name, "replications": documents }))?;
+        }
+        Ok(worst(exits))
+    }
+}
+
+fn document(outcome: &Outcome) -> Result<Value, Error> {
+    let value = serde_json::to_value(outcome).map_err(std::io::Error::from)?;
+    Ok(with_exit(value, outcome.exit()))
+}
+
+fn with_exit(mut value: Value, exit: Exit) -> Value {
+    value["exit"] = json!(exit as u8);
+    value
+}
+
+fn with_name(name: &str, mut value: Value) -> Value {
+    value["replication"] = json!(name);
+    value
+}
+
+fn print(outcome: &Outcome) {
+    for dataset in &outcome.datasets {
+        match (dataset.result, &dataset.newest) {
+            (Fate::Sent, Some(newest)) => println!(
+                "  {}: {} up to @{newest}, {}",
+                dataset.dataset,
+                count(dataset.snapshots, "snapshot"),
+                human_bytes(dataset.bytes)
+            ),
+            (Fate::Failed | Fate::Refused, _) => eprintln!(
+                "error: {} -> {}: {}\n  help: {}",
+                dataset.dataset,
+                dataset.target,
+                dataset.message.as_deref().unwrap_or("failed"),
+                dataset.help.as_deref().unwrap_or("run it again")
+            ),
+            (Fate::Sent | Fate::NoSnapshots | Fate::UpToDate, _) => {}
+        }
+    }
+    outcome.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    println!("{}: {}", outcome.replication, summary(outcome));
+}
+
+fn summary(outcome: &Outcome) -> String {
+    let number = |fate| outcome.datasets.iter().filter(|dataset| dataset.result == fate).count();
+    let all = count(outcome.datasets.len(), "dataset");
+    if !outcome.contacted {
+        return format!("nothing to do: {} has the newest snapshot of {all}", outcome.archiver);
+    }
+    let bad = number(Fate::Failed) + number(Fate::Refused);
+    let failed = if bad > 0 { format!(", {bad} failed") } else { String::new() };
+    let seconds = human_age(outcome.seconds.ceil() as i64);
+    format!(
+        "{} of {all} sent to {}{failed}, {} in {seconds}",
+        number(Fate::Sent),
+        outcome.archiver,
+        human_bytes(outcome.bytes)
+    )
+}

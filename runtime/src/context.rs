@@ -1,0 +1,133 @@
+//! Where everything is: the spec, this host's part of it, and the folders.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use dormouse_generator::layout;
+use dormouse_generator::spec::{Host, Replication, Spec};
+
+use crate::cli::Global;
+use crate::error::Error;
+use crate::exec::Exec;
+use crate::replicate::Run;
+
+/// What every command needs to know.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The spec.
+    pub spec: Spec,
+    /// The spec's path.
+    pub spec_path: PathBuf,
+    /// This host's name.
+    pub host_name: String,
+    /// This host's part of the spec.
+    pub host: Host,
+    /// The folder of public artifacts.
+    pub generated: PathBuf,
+    /// The folder of secrets.
+    pub secrets: PathBuf,
+    /// The identity, when it does not lie in the folder of secrets.
+    pub identity: Option<PathBuf>,
+    /// The ssh program.
+    pub ssh_program: String,
+    /// Whether results are for machines.
+    pub json: bool,
+    /// Whether somebody watches progress.
+    pub shows_progress: bool,
+    /// Starts processes.
+    pub exec: Exec,
+}
+
+impl Context {
+    /// Reads the spec and finds this host in it.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`], [`Error::Spec`] or [`Error::UnknownHost`].
+    pub fn load(global: &Global) -> Result<Self, Error> {
+        let path = global.spec.clone();
+        let spec = read_spec(&path)?;
+        let host_name = global.host.clone().unwrap_or_else(system_name);
+        let Some(host) = spec.hosts.get(&host_name).cloned() else {
+            let known = spec.hosts.keys().cloned().collect();
+            return Err(Error::UnknownHost { host: host_name, known, spec: path });
+        };
+        let beside = path.parent().unwrap_or(Path::new("")).join(layout::DEFAULT_OUT);
+        let secrets = host.secrets_dir.clone().unwrap_or_else(|| layout::default_secrets_dir(&spec.name));
+        Ok(Self {
+            generated: global.generated.clone().unwrap_or(beside),
+            secrets: global.secrets.clone().unwrap_or_else(|| expand_home(&secrets)),
+            identity: global.identity.clone(),
+            ssh_program: global.ssh.clone(),
+            json: global.json,
+            shows_progress: !global.json && std::io::stderr().is_terminal(),
+            exec: Exec { verbose: global.verbose > 0 },
+            spec,
+            spec_path: path,
+            host_name,
+            host,
+        })
+    }
+
+    /// The replications of these names, or all of them when none is named.
+    ///
+    /// # Errors
+    /// [`Error::UnknownReplication`], before any of them is run.
+    pub fn replications<'a>(&'a self, names: &'a [String]) -> Result<Vec<Run<'a>>, Error> {
+        let all =
+            || self.host.replications.iter().map(|(name, replication)| self.run(name, replication)).collect();
+        if names.is_empty() { Ok(all()) } else { names.iter().map(|name| self.replication(name)).collect() }
+    }
+
+    fn replication<'a>(&'a self, name: &'a str) -> Result<Run<'a>, Error> {
+        let unknown = || Error::UnknownReplication {
+            name: name.to_owned(),
+            host: self.host_name.clone(),
+            known: self.host.replications.keys().cloned().collect(),
+        };
+        self.host.replications.get(name).map(|replication| self.run(name, replication)).ok_or_else(unknown)
+    }
+
+    fn run<'a>(&'a self, name: &'a str, replication: &'a Replication) -> Run<'a> {
+        Run { context: self, name, replication }
+    }
+
+    /// This host's private key.
+    #[must_use]
+    pub fn identity(&self) -> PathBuf {
+        self.identity.clone().unwrap_or_else(|| self.secrets.join(layout::host_identity(&self.host_name)))
+    }
+
+    /// The absolute path of a file that can be read.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`].
+    pub fn file(&self, what: &'static str, path: PathBuf) -> Result<PathBuf, Error> {
+        let opened = std::fs::File::open(&path).and_then(|_| std::path::absolute(&path));
+        opened.map_err(|source| Error::MissingFile { what, path, source })
+    }
+}
+
+fn read_spec(path: &Path) -> Result<Spec, Error> {
+    let missing = |source| Error::MissingFile { what: "the spec", path: path.to_owned(), source };
+    let size = std::fs::metadata(path).map_err(missing)?.len();
+    if size > dormouse_generator::parse::MAX_SPEC_BYTES {
+        return Err(Error::Spec(format!("{} is no spec: it has {size} bytes", path.display())));
+    }
+    let bytes = std::fs::read(path).map_err(missing)?;
+    let parsed = Spec::parse(&path.display().to_string(), &bytes);
+    parsed.map(|parsed| parsed.spec).map_err(|problems| Error::Spec(problems.to_string()))
+}
+
+/// The name that the kernel goes by, up to its first dot.
+fn system_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    name.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// `~/` is the home folder, as in ssh_config.
+fn expand_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}

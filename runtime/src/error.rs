@@ -1,0 +1,232 @@
+//! What can go wrong, with what to do about it.
+
+use std::path::PathBuf;
+
+use crate::exec;
+
+/// Exit codes, the same for every command; documented in the README.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Wrong usage or a wrong spec.
+    Usage = 2,
+    /// Some datasets failed.
+    Partial = 3,
+    /// A conflict needs a person.
+    Conflict = 4,
+    /// The archiver could not be reached.
+    Unreachable = 5,
+    /// Another run holds the lock.
+    Locked = 7,
+}
+
+/// An error that ends a command or a replication.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The spec is wrong; the text shows where.
+    #[error("{0}")]
+    Spec(String),
+    /// The spec has no such host.
+    #[error("the spec {} has no host {host:?}; it has: {}", .spec.display(), .known.join(", "))]
+    UnknownHost {
+        /// The name asked for.
+        host: String,
+        /// The names there are.
+        known: Vec<String>,
+        /// The spec's path.
+        spec: PathBuf,
+    },
+    /// The host has no such replication.
+    #[error("host {host:?} has no replication {name:?}; it has: {}", .known.join(", "))]
+    UnknownReplication {
+        /// The name asked for.
+        name: String,
+        /// The host.
+        host: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// A file that the run needs is not there or cannot be read.
+    #[error("cannot read {what} {}: {source}", .path.display())]
+    MissingFile {
+        /// What it is.
+        what: &'static str,
+        /// Where it should be.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+    /// Another run of the same replication is under way.
+    #[error("replication {replication:?} is already running ({holder})")]
+    Locked {
+        /// The replication.
+        replication: String,
+        /// Who runs it.
+        holder: String,
+    },
+    /// The lock's folder cannot be used.
+    #[error("cannot use the run-time folder {}: {source}", .path.display())]
+    RuntimeDir {
+        /// The folder or file.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+    /// The archiver does not answer.
+    #[error("archiver {archiver:?} at {address} cannot be reached: {detail}")]
+    Unreachable {
+        /// The archiver.
+        archiver: String,
+        /// Address and port.
+        address: String,
+        /// What ssh said.
+        detail: String,
+    },
+    /// The machine that answers is not the archiver.
+    #[error("the machine at {address} does not have the host key of archiver {archiver:?}: {detail}")]
+    HostKey {
+        /// The archiver.
+        archiver: String,
+        /// Address and port.
+        address: String,
+        /// The file with the expected key.
+        known_hosts: PathBuf,
+        /// What ssh said.
+        detail: String,
+    },
+    /// The archiver does not accept this host's identity.
+    #[error("archiver {archiver:?} does not accept the identity {} for user {user:?}: {detail}", .identity.display())]
+    Identity {
+        /// The archiver.
+        archiver: String,
+        /// The user.
+        user: String,
+        /// The private key's path.
+        identity: PathBuf,
+        /// What ssh said.
+        detail: String,
+    },
+    /// The archiver's pool is not imported.
+    #[error("archiver {archiver:?} has no pool {pool:?}: {detail}")]
+    NoPool {
+        /// The archiver.
+        archiver: String,
+        /// The pool.
+        pool: String,
+        /// What zfs said.
+        detail: String,
+    },
+    /// The source dataset is not there.
+    #[error("the source dataset {dataset:?} does not exist on this host")]
+    NoSource {
+        /// The dataset.
+        dataset: String,
+    },
+    /// Datasets could not be listed, so nothing is known of them.
+    #[error("cannot list {dataset:?} {place}: {detail}")]
+    Listing {
+        /// The dataset.
+        dataset: String,
+        /// `on this host` or `on archiver "x"`.
+        place: String,
+        /// Why.
+        detail: String,
+    },
+    /// The archiver is of a kind that this version cannot wake.
+    #[error("archiver {archiver:?} is an EC2 instance, which this version can generate for but not wake")]
+    CannotWake {
+        /// The archiver.
+        archiver: String,
+    },
+    /// A process could not do its work.
+    #[error(transparent)]
+    Program(exec::Error),
+    /// Something that no command line can carry.
+    #[error("an argument holds a NUL byte: {0}")]
+    Argument(String),
+    /// The operating system refused.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+    /// A signal ended the run.
+    #[error("interrupted by {0}")]
+    Interrupted(&'static str),
+}
+
+impl Error {
+    /// The exit code that tells a caller what kind of end this is.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Spec(_) | Self::UnknownHost { .. } | Self::UnknownReplication { .. } => Exit::Usage,
+            Self::Locked { .. } => Exit::Locked,
+            Self::Unreachable { .. } => Exit::Unreachable,
+            Self::MissingFile { .. }
+            | Self::RuntimeDir { .. }
+            | Self::HostKey { .. }
+            | Self::Identity { .. }
+            | Self::NoPool { .. }
+            | Self::NoSource { .. }
+            | Self::Listing { .. }
+            | Self::CannotWake { .. }
+            | Self::Program(_)
+            | Self::Argument(_)
+            | Self::System(_)
+            | Self::Interrupted(_) => Exit::Failed,
+        }
+    }
+
+    /// What to do next; whether the data is safe, where that may be in doubt.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Spec(_) => {
+                "mend the spec; `dormouse-generate` shows every problem of it at once".to_owned()
+            }
+            Self::UnknownHost { .. } => "name one with --host, or add this host to the spec".to_owned(),
+            Self::UnknownReplication { .. } => "name one of these, or none to run them all".to_owned(),
+            Self::MissingFile { .. } => {
+                "run `dormouse-generate` on the machine that has the seed, then bring the file here; \
+                 --generated and --secrets name other folders"
+                    .to_owned()
+            }
+            Self::Locked { .. } => {
+                "nothing was changed; wait for that run, or look at it: `dormouse status`".to_owned()
+            }
+            Self::RuntimeDir { .. } => {
+                "set RUNTIME_DIRECTORY to a folder that this user may write".to_owned()
+            }
+            Self::Unreachable { address, .. } => format!(
+                "backups are intact, and what was received is kept; try `ssh -v {}`, then run the same command again",
+                address.replace(':', " -p ")
+            ),
+            Self::HostKey { known_hosts, .. } => format!(
+                "nothing was sent; if the archiver was given a new key on purpose, run `dormouse-generate` and install \
+                 the new {}; if not, somebody may be in between",
+                known_hosts.display()
+            ),
+            Self::Identity { user, .. } => format!(
+                "nothing was sent; put this host's line of generated/archivers/…/authorized_keys into \
+                 ~{user}/.ssh/authorized_keys on the archiver"
+            ),
+            Self::NoPool { pool, .. } => {
+                format!("nothing was sent; run `zpool import {pool}` on the archiver")
+            }
+            Self::NoSource { .. } => {
+                "nothing was sent; see `zfs list`, then mend `source` in the spec".to_owned()
+            }
+            Self::Listing { .. } => {
+                "nothing was sent, since an unread list is not an empty one; run it again".to_owned()
+            }
+            Self::CannotWake { .. } => "nothing was sent; use an archiver of type \"static\"".to_owned(),
+            Self::Program(_) | Self::Argument(_) | Self::System(_) => {
+                "backups are intact; mend the cause, then run the same command again".to_owned()
+            }
+            Self::Interrupted(_) => {
+                "what was received is kept; run the same command again to go on".to_owned()
+            }
+        }
+    }
+}

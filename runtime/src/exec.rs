@@ -1,0 +1,230 @@
+//! The only place that starts processes.
+//!
+//! Every process gets an argument list and never a shell string, has its stdin closed unless it
+//! is fed a stream, is bounded in time and in the error text that is kept, and dies with the
+//! future that waits for it. Messages of programs are asked for in English, since
+//! [`crate::zfs::stderr`] reads them.
+
+use std::os::fd::OwnedFd;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+/// How much of a process' error text is kept, in bytes. Enough for every message of zfs and ssh.
+const MAX_STDERR: usize = 64 * 1024;
+
+/// A process that could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It could not be started.
+    #[error("cannot start {program:?}: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+    /// It ran and failed.
+    #[error("`{command}` failed ({}): {}", crate::exec::status(*.status), crate::exec::text(.stderr))]
+    Failed {
+        /// The command line, for a person.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said.
+        stderr: String,
+    },
+    /// It took too long and was killed.
+    #[error("`{command}` was killed: it had not ended after {} s", .after.as_secs())]
+    Deadline {
+        /// The command line, for a person.
+        command: String,
+        /// How long it was given.
+        after: Duration,
+    },
+    /// Its output could not be read.
+    #[error("cannot read what `{command}` prints: {source}")]
+    Output {
+        /// The command line, for a person.
+        command: String,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// What the process said, if it ran.
+    #[must_use]
+    pub fn stderr(&self) -> &str {
+        match self {
+            Self::Failed { stderr, .. } => stderr,
+            Self::Start { .. } | Self::Deadline { .. } | Self::Output { .. } => "",
+        }
+    }
+}
+
+/// `exit code 1`, `signal 9`.
+#[must_use]
+pub fn status(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => status.to_string(),
+    }
+}
+
+/// Error text on one line.
+#[must_use]
+pub fn text(stderr: &str) -> String {
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() { "it printed no reason".to_owned() } else { lines.join("; ") }
+}
+
+/// Starts processes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exec {
+    /// Whether each command line is shown on stderr.
+    pub verbose: bool,
+}
+
+/// What a process left.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it said on stderr.
+    pub stderr: String,
+}
+
+/// A process that runs.
+#[derive(Debug)]
+pub struct Process {
+    command: String,
+    child: Child,
+    stderr: JoinHandle<String>,
+}
+
+impl Process {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When the operating system cannot tell.
+    pub async fn wait(mut self) -> Result<Finished, Error> {
+        let failed = |source| Error::Output { command: self.command.clone(), source };
+        let status = self.child.wait().await.map_err(failed)?;
+        Ok(Finished { status, stderr: self.stderr.await.unwrap_or_default() })
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Exec {
+    /// Runs a command to its end and returns what it printed.
+    ///
+    /// # Errors
+    /// When it cannot be started, fails, or takes longer than `deadline`.
+    pub async fn run(&self, argv: &[String], deadline: Duration) -> Result<String, Error> {
+        let mut printed = String::new();
+        self.lines(argv, deadline, |line| {
+            printed.push_str(line);
+            printed.push('\n');
+        })
+        .await?;
+        Ok(printed)
+    }
+
+    /// Runs a command to its end and hands out each line that it prints.
+    ///
+    /// # Errors
+    /// As [`Exec::run`].
+    pub async fn lines(
+        &self,
+        argv: &[String],
+        deadline: Duration,
+        mut take: impl FnMut(&str),
+    ) -> Result<(), Error> {
+        let mut process = self.spawn(argv, Stdio::null(), Stdio::piped())?;
+        let command = process.command.clone();
+        let stdout = process.child.stdout.take();
+        let work = async {
+            if let Some(stdout) = stdout {
+                let mut lines = BufReader::new(stdout).lines();
+                let failed = |source| Error::Output { command: command.clone(), source };
+                while let Some(line) = lines.next_line().await.map_err(failed)? {
+                    take(&line);
+                }
+            }
+            process.wait().await
+        };
+        match tokio::time::timeout(deadline, work).await {
+            Err(_) => Err(Error::Deadline { command, after: deadline }),
+            Ok(finished) => match finished? {
+                Finished { status, .. } if status.success() => Ok(()),
+                Finished { status, stderr } => Err(Error::Failed { command, status, stderr }),
+            },
+        }
+    }
+
+    /// Starts a command that reads from or writes to a pipe.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn stream(
+        &self,
+        argv: &[String],
+        stdin: Option<OwnedFd>,
+        stdout: Option<OwnedFd>,
+    ) -> Result<Process, Error> {
+        self.spawn(
+            argv,
+            stdin.map_or_else(Stdio::null, Stdio::from),
+            stdout.map_or_else(Stdio::null, Stdio::from),
+        )
+    }
+
+    fn spawn(&self, argv: &[String], stdin: Stdio, stdout: Stdio) -> Result<Process, Error> {
+        let command = display(argv);
+        if self.verbose {
+            eprintln!("+ {command}");
+        }
+        let (program, arguments) = argv.split_first().map_or(("", argv), |(program, rest)| (program, rest));
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env("LC_ALL", "C")
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|source| Error::Start { program: program.to_owned(), source })?;
+        let stderr = tokio::spawn(keep_end(child.stderr.take()));
+        Ok(Process { command, child, stderr })
+    }
+}
+
+/// The command line as one could type it.
+#[must_use]
+pub fn display(argv: &[String]) -> String {
+    shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_else(|_| format!("{argv:?}"))
+}
+
+/// Reads to the end and keeps the last [`MAX_STDERR`] bytes: the cause of a failure stands last.
+async fn keep_end(stderr: Option<impl AsyncRead + Unpin>) -> String {
+    let Some(mut stderr) = stderr else { return String::new() };
+    let (mut kept, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+        kept.extend_from_slice(&buffer[..read]);
+        if kept.len() > 2 * MAX_STDERR {
+            kept.drain(..kept.len() - MAX_STDERR);
+        }
+    }
+    let start = kept.len().saturating_sub(MAX_STDERR);
+    String::from_utf8_lossy(&kept[start..]).into_owned()
+}

@@ -1,0 +1,65 @@
+//! Dormouse's runtime: the effects.
+//!
+//! - [`cli`], [`command`]: what can be typed; a command is a file of its own
+//! - [`context`]: the spec, this host, the folders
+//! - [`survey`]: what the host has
+//! - [`replicate`]: one replication from listing to acknowledgement
+//! - [`archiver`]: what is done on the archiver
+//! - [`provider`]: how an archiver is brought up
+//! - [`zfs`]: the pure core: listings, plans, command lines
+//! - [`ssh`], [`exec`]: the connection; the only place that starts processes
+//! - [`lock`], [`error`], [`output`]: one run at a time; what goes wrong; how it is told
+
+pub mod archiver;
+pub mod cli;
+pub mod command;
+pub mod context;
+pub mod error;
+pub mod exec;
+pub mod lock;
+pub mod output;
+pub mod provider;
+pub mod replicate;
+pub mod ssh;
+pub mod survey;
+pub mod zfs;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::error::{Error, Exit};
+
+/// Reads the command line, runs the command, reports its error.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = Cli::parse();
+    let json = cli.global.json;
+    run(&cli).unwrap_or_else(|error| {
+        if json {
+            println!("{:#}", output::error_json(&error));
+        }
+        output::print_error(&error, "");
+        error.exit()
+    })
+}
+
+fn run(cli: &Cli) -> Result<Exit, Error> {
+    let context = Context::load(&cli.global)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(until_signalled(cli.command.run(&context)));
+    // What still moves bytes ends by itself, now that the processes at both ends are gone.
+    runtime.shutdown_background();
+    result
+}
+
+/// Dropping the command's future kills what it started; nothing outlives an interrupted run.
+async fn until_signalled(work: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        result = work => result,
+        _ = interrupt.recv() => Err(Error::Interrupted("SIGINT")),
+        _ = terminate.recv() => Err(Error::Interrupted("SIGTERM")),
+    }
+}

@@ -1,0 +1,69 @@
+//! How results and errors are printed.
+
+use indicatif::HumanBytes;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::error::{Error, Exit};
+
+/// `12.30 MiB`.
+#[must_use]
+pub fn human_bytes(bytes: u64) -> String {
+    HumanBytes(bytes).to_string()
+}
+
+/// `3 datasets`, `1 dataset`.
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// How long ago or how long, in the largest unit that fits: `42 s`, `17 min`, `5 h`, `3 d`.
+#[must_use]
+pub fn human_age(seconds: i64) -> String {
+    match seconds.max(0) {
+        short @ 0..120 => format!("{short} s"),
+        minutes @ 120..7_200 => format!("{} min", minutes / 60),
+        hours @ 7_200..172_800 => format!("{} h", hours / 3_600),
+        days => format!("{} d", days / 86_400),
+    }
+}
+
+/// Prints a JSON document on stdout.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
+    println!("{text}");
+    Ok(())
+}
+
+/// Prints an error, once, with what to do.
+pub fn print_error(error: &Error, context: &str) {
+    match error {
+        Error::Spec(text) => eprintln!("{}", text.trim_end()),
+        other => eprintln!("error: {context}{other}\n  help: {}", other.help()),
+    }
+}
+
+/// An error for machines.
+#[must_use]
+pub fn error_json(error: &Error) -> serde_json::Value {
+    json!({ "error": error.to_string(), "help": error.help(), "exit": error.exit() as u8 })
+}
+
+/// The exit code of several replications: the one that most needs attention.
+#[must_use]
+pub fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
+    let urgency = |exit: &Exit| match exit {
+        Exit::Done => 0,
+        Exit::Locked => 1,
+        Exit::Unreachable => 2,
+        Exit::Partial => 3,
+        Exit::Failed => 4,
+        Exit::Usage => 5,
+        Exit::Conflict => 6,
+    };
+    exits.into_iter().max_by_key(urgency).unwrap_or(Exit::Done)
+}

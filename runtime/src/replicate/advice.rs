@@ -1,0 +1,118 @@
+//! What a person can do about a dataset that did not arrive: whether the data is safe, then one
+//! command.
+
+use super::dataset::Stop;
+use super::stream::Broken;
+use crate::ssh::Endpoint;
+use crate::zfs::plan::Refusal;
+use crate::zfs::schedule::Job;
+use crate::zfs::stderr::Meaning;
+
+/// The rights that a receiving user needs, as `zfs allow` names them: `create` and `mount` for
+/// any receive (zfs-allow(8)), the properties for the options that we set.
+const RIGHTS: &str = "create,mount,receive,canmount,mountpoint,readonly,volmode,userprop";
+
+/// Whether no later run can mend it by itself.
+#[must_use]
+pub fn needs_a_person(stop: &Stop) -> bool {
+    let conflicts = [Meaning::TargetModified, Meaning::BaseMismatch, Meaning::Exists, Meaning::IvsetMismatch];
+    match stop {
+        Stop::Refused(_) => true,
+        Stop::Broken(Broken::Receive { meaning, .. }) => {
+            meaning.is_some_and(|meaning| conflicts.contains(&meaning))
+        }
+        Stop::Broken(_) | Stop::Failed(_) | Stop::StillPartial => false,
+    }
+}
+
+/// What to do next.
+#[must_use]
+pub fn help(stop: &Stop, job: &Job, endpoint: &Endpoint) -> String {
+    match stop {
+        Stop::Refused(refusal) => refused(refusal, job),
+        Stop::Failed(error) => error.help(),
+        Stop::StillPartial => {
+            let target = &job.target;
+            format!("nothing is lost; to give the partial data up: `zfs receive -A {target}` on the archiver")
+        }
+        Stop::Broken(Broken::Send(_)) => {
+            format!(
+                "what was received is kept; look at `zfs list -t all {}`, then run it again",
+                job.source.name
+            )
+        }
+        Stop::Broken(Broken::Connection(_)) => "what was received is kept; run it again to resume".to_owned(),
+        Stop::Broken(Broken::Setup(error)) => error.help(),
+        Stop::Broken(Broken::Receive { meaning, .. }) => receive(*meaning, job, endpoint),
+    }
+}
+
+fn refused(refusal: &Refusal, job: &Job) -> String {
+    let target = &job.target;
+    match refusal {
+        Refusal::TargetOccupied => {
+            format!(
+                "nothing was changed; to keep it and start a copy: `zfs rename {target} {target}.aside` on the archiver"
+            )
+        }
+        Refusal::NoCommonSnapshot { .. } => format!(
+            "nothing was changed, both sides are intact; to keep the old copy and start a new one: \
+             `zfs rename {target} {target}.aside` on the archiver"
+        ),
+        Refusal::NameTaken { name, .. } => format!(
+            "nothing was changed, both sides are intact; to keep both: \
+             `zfs rename {target}@{name} {target}@{name}.aside` on the archiver"
+        ),
+    }
+}
+
+fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
+    let target = &job.target;
+    let newest =
+        job.copy.as_ref().and_then(|copy| copy.newest()).map_or("…", |snapshot| snapshot.name.as_str());
+    match meaning {
+        Some(Meaning::TargetModified | Meaning::BaseMismatch) => format!(
+            "nothing was changed, both sides are intact; what was written there since @{newest} is in the way: \
+             `zfs rollback {target}@{newest}` on the archiver discards it"
+        ),
+        Some(Meaning::Exists) => {
+            format!("nothing was changed; look at `zfs list -t all {target}` on the archiver")
+        }
+        Some(Meaning::IvsetMismatch) => format!(
+            "nothing was changed; the copy once got a plain stream, on which raw ones cannot build; to keep it and \
+             start a new copy: `zfs rename {target} {target}.aside` on the archiver"
+        ),
+        Some(Meaning::NoSpace) => {
+            format!(
+                "what was received is kept; make room: `zfs list -o space -r {}` on the archiver",
+                target.pool()
+            )
+        }
+        Some(Meaning::PermissionDenied) => {
+            let parent = target.parent().unwrap_or_else(|| target.clone());
+            format!(
+                "nothing was changed; as root on the archiver: `zfs allow -u {} {RIGHTS} {parent}`",
+                endpoint.user
+            )
+        }
+        Some(Meaning::Busy) => {
+            format!(
+                "nothing was changed; see who uses it: `zfs holds -r {target}` on the archiver, then run it again"
+            )
+        }
+        Some(Meaning::PoolSuspended) => {
+            format!("look at the disk: `zpool status {}` on the archiver", target.pool())
+        }
+        Some(Meaning::CommandMissing) => {
+            format!("nothing was changed; put zfs on the PATH of user {} on the archiver", endpoint.user)
+        }
+        Some(
+            Meaning::NoSuchDataset
+            | Meaning::StreamCut
+            | Meaning::HostKeyMismatch
+            | Meaning::IdentityRefused
+            | Meaning::Unreachable,
+        )
+        | None => "what was received is kept; run it again".to_owned(),
+    }
+}

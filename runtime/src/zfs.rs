@@ -1,0 +1,117 @@
+//! ZFS as Dormouse sees it: datasets with their snapshots and bookmarks.
+//!
+//! - [`listing`]: `zfs list` output to datasets
+//! - [`cursor`]: the bookmarks that remember what an archiver has
+//! - [`token`]: what a resume token says
+//! - [`plan`]: two datasets to the streams between them, or a refusal
+//! - [`schedule`]: two trees to jobs in order
+//! - [`argv`]: command lines
+//! - [`estimate`]: how big a stream will be
+//! - [`stderr`]: error text to its meaning
+//!
+//! Everything below here is pure.
+
+pub mod argv;
+pub mod cursor;
+pub mod estimate;
+pub mod listing;
+pub mod plan;
+pub mod schedule;
+pub mod stderr;
+pub mod token;
+
+use std::fmt;
+
+use dormouse_generator::name::DatasetName;
+use serde::{Serialize, Serializer};
+
+/// The identity of a snapshot or dataset, kept by send and receive (zfsprops(7), `guid`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Guid(pub u64);
+
+impl fmt::Display for Guid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for Guid {
+    /// As text: a 64-bit number does not survive JSON readers that use doubles.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What a dataset is; properties such as `canmount` exist for filesystems only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A filesystem.
+    Filesystem,
+    /// A zvol.
+    Volume,
+}
+
+/// A snapshot of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What follows the `@`.
+    pub name: String,
+    /// Its identity.
+    pub guid: Guid,
+    /// The transaction group that made it; orders the snapshots of one pool.
+    pub createtxg: u64,
+    /// When it was made at its origin, in seconds since 1970.
+    pub creation: i64,
+    /// How many holds it has.
+    pub holds: u64,
+}
+
+/// A bookmark of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bookmark {
+    /// What follows the `#`.
+    pub name: String,
+    /// The identity of the snapshot that it remembers.
+    pub guid: Guid,
+    /// The transaction group of that snapshot.
+    pub createtxg: u64,
+    /// When that snapshot was made, in seconds since 1970.
+    pub creation: i64,
+}
+
+/// A filesystem or zvol with its snapshots and bookmarks, each ordered by age, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// Its full name.
+    pub name: DatasetName,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// The token of an unfinished receive.
+    pub token: Option<String>,
+    /// Its snapshots.
+    pub snapshots: Vec<Snapshot>,
+    /// Its bookmarks.
+    pub bookmarks: Vec<Bookmark>,
+}
+
+impl Dataset {
+    /// Its newest snapshot.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Snapshot> {
+        self.snapshots.last()
+    }
+
+    /// Its snapshot of this identity.
+    #[must_use]
+    pub fn snapshot(&self, guid: Guid) -> Option<&Snapshot> {
+        self.snapshots.iter().find(|snapshot| snapshot.guid == guid)
+    }
+
+    /// Its bookmark of this identity.
+    #[must_use]
+    pub fn bookmark(&self, guid: Guid) -> Option<&Bookmark> {
+        self.bookmarks.iter().find(|bookmark| bookmark.guid == guid)
+    }
+}

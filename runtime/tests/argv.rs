@@ -1,0 +1,60 @@
+//! Command lines, as text.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use dormouse::exec::display;
+use dormouse::zfs::plan::{Base, Stream};
+use dormouse::zfs::{Bookmark, Guid, Kind, Snapshot, argv};
+use dormouse_generator::name::DatasetName;
+
+fn name(text: &str) -> DatasetName {
+    DatasetName::new(text).unwrap()
+}
+
+fn snapshot(text: &str) -> Snapshot {
+    Snapshot { name: text.to_owned(), guid: Guid(1), createtxg: 1, creation: 1, holds: 0 }
+}
+
+#[test]
+fn streams() {
+    let (dataset, to) = (name("tank/a b"), snapshot("2"));
+    let bookmark = Bookmark { name: "m".to_owned(), guid: Guid(1), createtxg: 1, creation: 1 };
+    let cases = [
+        (Stream::Full { to: to.clone() }, "'tank/a b@2'"),
+        (
+            Stream::Step { from: Base::Snapshot(snapshot("1")), to: to.clone() },
+            "-i 'tank/a b@1' 'tank/a b@2'",
+        ),
+        (Stream::Step { from: Base::Bookmark(bookmark), to: to.clone() }, "-i 'tank/a b#m' 'tank/a b@2'"),
+        (Stream::Run { from: snapshot("1"), to, count: 3 }, "-I 'tank/a b@1' 'tank/a b@2'"),
+    ];
+    for (stream, text) in cases {
+        assert_eq!(display(&argv::send(&dataset, &stream, false)), format!("zfs send -L -c -e {text}"));
+        assert_eq!(display(&argv::send(&dataset, &stream, true)), format!("zfs send -L -c -e -w {text}"));
+        assert_eq!(
+            display(&argv::estimate(&dataset, &stream, false)),
+            format!("zfs send -n -P -L -c -e {text}")
+        );
+    }
+}
+
+#[test]
+fn nothing_is_ever_received_by_force_or_mounted() {
+    let filesystem = argv::receive(&name("vault/a"), Kind::Filesystem);
+    let volume = argv::receive(&name("vault/a"), Kind::Volume);
+    assert_eq!(
+        filesystem.join(" "),
+        "zfs receive -s -u -x mountpoint -o canmount=noauto -o readonly=on vault/a"
+    );
+    assert_eq!(volume.join(" "), "zfs receive -s -u -o volmode=none -o readonly=on vault/a");
+    for command in [filesystem, volume, argv::abandon(&name("vault/a"))] {
+        assert!(command.iter().all(|word| !word.starts_with('-') || !word.contains('F')), "{command:?}");
+    }
+}
+
+#[test]
+fn only_a_bookmark_can_be_destroyed() {
+    assert_eq!(argv::destroy_bookmark(&name("tank/a"), "x"), ["zfs", "destroy", "tank/a#x"]);
+    // No bookmark is empty and names hold no separator, so the argument always names a bookmark.
+    assert!(argv::destroy_bookmark(&name("tank/a"), "").last().unwrap().ends_with('#'));
+}
