@@ -1,0 +1,62 @@
+# demo   one whole backup cycle, on two virtual machines with real ZFS
+# test   everything that CI runs
+# check  what needs no virtual machine: formatting, lints, unit, golden and Nix tests
+# fmt    formats the sources
+# bench  timings
+#
+# Whatever is built or downloaded lies in DORMOUSE_CACHE, outside the checkout.
+
+export DORMOUSE_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dormouse
+export CARGO_TARGET_DIR ?= $(DORMOUSE_CACHE)/target
+export DORMOUSE_BIN_DIR ?= $(CARGO_TARGET_DIR)/debug
+export PYTHONDONTWRITEBYTECODE = 1
+# A rustup that the set-up installs is not on the PATH of this shell yet.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+VENV := $(DORMOUSE_CACHE)/venv
+PYTHON := $(VENV)/bin/python
+# The lab makes network namespaces, which only root may.
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_BIN_DIR,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
+
+.PHONY: demo test check lint unit nix lab fmt bench setup build clean
+
+demo: build $(VENV)/ready
+	$(ROOT) $(PYTHON) -m checks.lab demo
+
+test: check lab
+
+check: lint unit nix
+
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+
+unit: setup
+	cargo test --workspace --locked
+
+nix: build
+	checks/nix-checks.sh
+
+lab: build $(VENV)/ready
+	$(ROOT) $(PYTHON) -m checks.lab test
+
+fmt: setup
+	cargo fmt --all
+
+bench: setup
+	cargo bench --workspace --locked
+
+build: setup
+	cargo build --workspace --locked
+
+setup:
+	@checks/setup.sh
+
+$(VENV)/ready: checks/lab/requirements.txt | setup
+	python3 -m venv --clear $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# Removes what was built, and nothing else; the lab's image is built anew afterwards.
+clean:
+	rm -rf $(CARGO_TARGET_DIR) $(VENV)
