@@ -74,7 +74,7 @@ pub enum Decision {
     NothingToSend,
     /// The host has no snapshot of it, but of datasets below it, which need it on the archiver.
     Placeholder,
-    /// The archiver has the newest snapshot.
+    /// The archiver has the newest snapshot, or one that was newer still and is gone here.
     UpToDate(Snapshot),
     /// The archiver keeps part of a snapshot: that comes first, then all is decided anew.
     Resume {
@@ -145,7 +145,10 @@ pub fn decide(source: &Dataset, target: Option<&Dataset>) -> Decision {
         }
         Some(base) => match taken(source, target, &base) {
             Some(refusal) => Decision::Refused(refusal),
-            None => Decision::Send(streams(source, Some(base))),
+            None => match streams(source, Some(base)) {
+                none if none.is_empty() => Decision::UpToDate(newest.clone()),
+                streams => Decision::Send(streams),
+            },
         },
     }
 }
