@@ -12,9 +12,9 @@
         lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (
           system: f nixpkgs.legacyPackages.${system} self.packages.${system}
         );
-      app = package: description: {
+      app = package: program: description: {
         type = "app";
-        program = lib.getExe package;
+        program = lib.getExe' package program;
         meta = { inherit description; };
       };
     in
@@ -22,15 +22,22 @@
       packages = eachSystem (
         pkgs: own: {
           dormouse = pkgs.callPackage ./nix/package.nix { };
-          generate = pkgs.callPackage ./nix/package.nix { mainProgram = "dormouse-generate"; };
+          # The same build, of which `nix run` starts the other program.
+          generate = own.dormouse // {
+            meta = own.dormouse.meta // {
+              mainProgram = "dormouse-generate";
+            };
+          };
           default = own.dormouse;
         }
       );
 
       apps = eachSystem (
         _: own: rec {
-          dormouse = app own.dormouse "Replicate ZFS datasets onto an archiver that sleeps";
-          generate = app own.generate "Write configurations, keys and known_hosts from dormouse.json";
+          dormouse = app own.dormouse "dormouse" "Replicate ZFS datasets onto an archiver that sleeps";
+          generate =
+            app own.dormouse "dormouse-generate"
+              "Write configurations, keys and known_hosts from dormouse.json";
           default = dormouse;
         }
       );

@@ -6,5 +6,6 @@
     ./nixos/options.nix
     ./nixos/services.nix
     ./nixos/assertions.nix
+    ./nixos/agreement.nix
   ];
 }

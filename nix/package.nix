@@ -1,9 +1,5 @@
-# Both binaries, `dormouse` and `dormouse-generate`; `mainProgram` is the one that `nix run` starts.
-{
-  lib,
-  rustPlatform,
-  mainProgram ? "dormouse",
-}:
+# Both programs: `dormouse` and `dormouse-generate`.
+{ lib, rustPlatform }:
 let
   cargo = (lib.importTOML ../Cargo.toml).workspace.package;
   root = toString ../.;
@@ -35,7 +31,7 @@ rustPlatform.buildRustPackage {
     inherit (cargo) description;
     homepage = cargo.repository;
     license = lib.licenses.mit;
-    inherit mainProgram;
+    mainProgram = "dormouse";
     platforms = lib.platforms.linux;
   };
 }

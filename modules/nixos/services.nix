@@ -16,7 +16,7 @@ let
       path;
 
   dormouse =
-    arguments:
+    replication: arguments:
     utils.escapeSystemdExecArgs (
       [
         "${cfg.package}/bin/dormouse"
@@ -28,6 +28,10 @@ let
         cfg.hostName
         "--secrets"
         (absolute cfg.secretsDir)
+        "--identity"
+        (absolute replication.identityFilePath)
+        "--ssh"
+        cfg.sshPath
       ]
       ++ arguments
     );
@@ -45,23 +49,23 @@ let
       wants = [ "network-online.target" ];
       after = [ "network-online.target" ] ++ snapshots;
       wantedBy = snapshots;
-      path = [
-        config.boot.zfs.package
-        (dirOf (dirOf cfg.sshPath))
-      ];
+      path = [ config.boot.zfs.package ];
       # A switch to another system must neither cut a transfer nor start one.
       restartIfChanged = false;
       serviceConfig = import ./hardening.nix // {
         Type = "oneshot";
         ExecStartPre = replication.execStartPre;
-        ExecStart = dormouse arguments;
+        ExecStart = dormouse replication arguments;
         ExecStopPost = replication.execStopPost;
         TimeoutStartSec = replication.timeout;
         # dormouse ends the transfer and sends the archiver to sleep, so it is told first and alone.
         KillMode = "mixed";
         TimeoutStopSec = "10min";
+        # Another run of the same replication is at work: nothing failed.
+        SuccessExitStatus = 7;
         # Replications that run at the same time share it: the first to end must not remove it.
         RuntimeDirectory = "dormouse";
+        RuntimeDirectoryMode = "0700";
         RuntimeDirectoryPreserve = true;
       };
     };
