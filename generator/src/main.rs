@@ -1,3 +1,9 @@
-//! `dormouse-generate`.
+//! `dormouse-generate`: reads the spec and the seed, and writes what the library makes of them.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -25,6 +25,11 @@ impl PublicKey {
         Self::of(&key).map_err(|error| format!("this key cannot be written as text ({error})"))
     }
 
+    /// This text of a key, with this comment.
+    pub(crate) fn new(key: &str, comment: String) -> Self {
+        Self { key: key.to_owned(), comment }
+    }
+
     /// This key of the ssh-key crate.
     pub(crate) fn of(key: &ssh_key::PublicKey) -> Result<Self, ssh_key::Error> {
         let comment = key.comment().to_owned();

@@ -42,6 +42,30 @@ impl Source {
         &self.text
     }
 
+    /// The text with this epoch in the entry `name` of `section`; all other bytes stay. None when
+    /// there is no such entry.
+    #[must_use]
+    pub fn with_epoch(&self, section: &str, name: &str, epoch: u32) -> Option<String> {
+        let document = self.document();
+        let Some(Value::Object(root)) = &document.root else { return None };
+        let entry =
+            last_property(root, section)?.value.as_object().and_then(|all| last_property(all, name))?;
+        let object = entry.value.as_object()?;
+        let (place, text) = match (last_property(object, "epoch"), object.properties.first()) {
+            (Some(present), _) => (bytes(&present.value), epoch.to_string()),
+            (None, Some(first)) => {
+                // As far from the brace, or on a line of its own, as the first field is.
+                let between = &self.text[object.start() + 1..first.start()];
+                let gap = if between.is_empty() { " " } else { between };
+                (first.start()..first.start(), format!("\"epoch\": {epoch},{gap}"))
+            }
+            (None, None) => (bytes(object), format!("{{ \"epoch\": {epoch} }}")),
+        };
+        let mut edited = self.text.clone();
+        edited.replace_range(place, &text);
+        Some(edited)
+    }
+
     /// The tree of values with their places; empty when the text is no JSON.
     pub(crate) fn document(&self) -> Document<'_> {
         let tree = parse_to_ast(&self.text, &CollectOptions::default(), &strict());
@@ -198,6 +222,22 @@ mod tests {
         assert_eq!(text(JsonPath::of(&["a", "b"])), r#""b""#);
         assert_eq!(text(JsonPath::of(&["a", "missing"])), r#""a""#);
         assert_eq!(text(JsonPath::of(&["missing"])), "{");
+    }
+
+    #[test]
+    fn an_epoch_is_raised_or_added_in_the_style_of_the_file() {
+        for (before, after) in [
+            (r#"{"hosts":{"a":{"epoch" : 1 }}}"#, r#"{"hosts":{"a":{"epoch" : 2 }}}"#),
+            (r#"{"hosts":{"a":{"x":1}}}"#, r#"{"hosts":{"a":{"epoch": 2, "x":1}}}"#),
+            (r#"{"hosts":{"a":{ }}}"#, r#"{"hosts":{"a":{ "epoch": 2 }}}"#),
+            (
+                "{\"hosts\":{\"a\":{\n\t\t\"x\":1\n}}}",
+                "{\"hosts\":{\"a\":{\n\t\t\"epoch\": 2,\n\t\t\"x\":1\n}}}",
+            ),
+        ] {
+            assert_eq!(Source::new("x", before).with_epoch("hosts", "a", 2).as_deref(), Some(after));
+        }
+        assert_eq!(Source::new("x", "{}").with_epoch("hosts", "a", 2), None);
     }
 
     #[test]

@@ -1,0 +1,19 @@
+//! The private half of every key, with the public half beside it, as ssh-keygen leaves them.
+
+use super::Artifact;
+use crate::inputs::Inputs;
+use crate::problem::Problem;
+use crate::secret::Secret;
+
+pub(crate) fn make(inputs: &Inputs, _: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
+    let mut files = Vec::new();
+    for (id, pair) in &inputs.keys {
+        if let Some(private) = &pair.private {
+            let path = id.private_path();
+            let public = format!("{}\n", pair.public).into_bytes();
+            files.push(Artifact::secret(format!("{path}.pub"), Secret::new(public)));
+            files.push(Artifact::secret(path, Secret::new(private.expose().to_vec())));
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,32 @@
+//! The commands: each has its arguments and its `run` in one file.
+
+mod check;
+pub(super) mod generate;
+mod init;
+mod rotate;
+mod schema;
+
+use clap::Subcommand;
+
+use super::Inputs;
+use super::failure::Failure;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Write a spec to start from, and make its seed.
+    Init(init::Arguments),
+    /// Give an archiver or a host a new key, by raising its epoch in the spec.
+    Rotate(rotate::Arguments),
+    /// Print the JSON Schema of the spec.
+    Schema,
+}
+
+impl Command {
+    pub(super) fn run(self, inputs: &Inputs) -> Result<(), Failure> {
+        match self {
+            Self::Init(arguments) => arguments.run(inputs),
+            Self::Rotate(arguments) => arguments.run(inputs),
+            Self::Schema => schema::run(),
+        }
+    }
+}

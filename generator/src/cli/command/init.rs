@@ -1,0 +1,122 @@
+//! `init`: a spec to start from, and the seed of its keys.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use clap::Args;
+use dormouse_generator::problem::Problems;
+use dormouse_generator::secret::Seed;
+use dormouse_generator::spec::Spec;
+use rand::TryRng;
+use rand::rngs::SysRng;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::cli::exposure::refuse_exposed;
+use crate::cli::failure::Failure;
+use crate::cli::{Inputs, say, seed_file};
+
+#[derive(Args)]
+pub(in crate::cli) struct Arguments {
+    /// Name of the system.
+    #[arg(long, default_value = "home")]
+    name: String,
+    /// Name of the first host.
+    #[arg(long, default_value = "desktop")]
+    host: String,
+    /// Name of the first archiver.
+    #[arg(long, default_value = "archiver")]
+    archiver: String,
+    /// Address of an archiver that exists, such as a NAS; else the archiver is made on EC2.
+    #[arg(long = "static", value_name = "ADDRESS")]
+    address: Option<String>,
+    /// AWS region of an archiver on EC2.
+    #[arg(long, default_value = "us-west-2", conflicts_with = "address")]
+    region: String,
+    /// Pool of the archiver.
+    #[arg(long, default_value = "archive")]
+    pool: String,
+    /// Dataset of the host that is replicated, with everything below it.
+    #[arg(long, default_value = "rpool/safe")]
+    source: String,
+}
+
+impl Arguments {
+    pub(in crate::cli) fn run(self, inputs: &Inputs) -> Result<(), Failure> {
+        let text = self.spec_text()?;
+        Spec::parse("the starting spec", text.as_bytes())
+            .map_err(|problems: Problems| Failure::Spec(problems.into()))?;
+        let seed_path = inputs.seed(&self.name)?;
+        refuse_existing(&inputs.spec, "spec", "--spec")?;
+        refuse_existing(&seed_path, "seed", "--seed")?;
+        refuse_exposed(&seed_path, &inputs.spec, "the seed", "--seed", &[])?;
+        // The seed first: a spec without one would look complete.
+        seed_file::create(&seed_path, &random_seed()?)?;
+        write_new(&inputs.spec, &text)?;
+        say(&format!(
+            "created {}\ncreated {}: back it up, all keys derive from it\nnow edit the spec, then run dormouse-generate\n",
+            inputs.spec.display(),
+            seed_path.display()
+        ));
+        Ok(())
+    }
+
+    fn spec_text(&self) -> Result<String, Failure> {
+        let Self { name, host, archiver, pool, source, .. } = self;
+        let archiver_value = match &self.address {
+            Some(address) => json!({
+                "provider": { "type": "static", "address": address },
+                "pool": { "name": pool }
+            }),
+            None => json!({
+                "provider": {
+                    "type": "ec2",
+                    "region": self.region,
+                    "availability_zone": format!("{}a", self.region),
+                    "image": { "nixos": "26.05" }
+                },
+                "volume": { "type": "sc1", "size_gib": 500 },
+                "pool": { "name": pool }
+            }),
+        };
+        let leaf = source.rsplit('/').next().unwrap_or(source);
+        let target = format!("{pool}/{host}/{leaf}");
+        let spec = json!({
+            "version": 1,
+            "name": name,
+            "archivers": { archiver: archiver_value },
+            "hosts": { host: { "replications": {
+                "safe": { "archiver": archiver, "source": source, "target": target }
+            } } }
+        });
+        serde_json::to_string_pretty(&spec).map(|text| text + "\n").map_err(|error| {
+            Failure::failed(format!("cannot write the starting spec: {error}"), "report this")
+        })
+    }
+}
+
+fn refuse_existing(path: &Path, what: &str, option: &str) -> Result<(), Failure> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let text = format!("the {what} {} exists, and init replaces nothing", path.display());
+    Err(Failure::refused(text, format!("name another one with {option}, or use it as it is")))
+}
+
+fn random_seed() -> Result<Seed, Failure> {
+    let mut bytes = Zeroizing::new([0; Seed::BYTES]);
+    SysRng.try_fill_bytes(bytes.as_mut()).map_err(|error| {
+        Failure::failed(format!("the system gives no random bytes: {error}"), "run it again")
+    })?;
+    Ok(Seed::new(*bytes))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|error| Failure::io("make the spec", path, &error))
+}

@@ -1,0 +1,14 @@
+//! `schema`: the spec's types as a JSON Schema, for editors.
+
+use dormouse_generator::spec::Spec;
+
+use crate::cli::failure::Failure;
+use crate::cli::say;
+
+pub(super) fn run() -> Result<(), Failure> {
+    let schema = schemars::schema_for!(Spec);
+    let text = serde_json::to_string_pretty(&schema)
+        .map_err(|error| Failure::failed(format!("cannot write the schema: {error}"), "report this"))?;
+    say(&format!("{text}\n"));
+    Ok(())
+}

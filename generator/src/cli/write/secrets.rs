@@ -1,0 +1,116 @@
+//! The secrets folder: 0700 folders, 0600 files from the moment they exist.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{CHANGED, CREATED, Changes};
+use crate::cli::failure::Failure;
+use crate::cli::seed_file::private_folder;
+
+/// Where new files wait inside the secrets folder until all of them are there.
+const STAGING: &str = ".staging";
+
+/// New files, complete and on the disk, not yet in their places.
+pub(super) struct Staged<'a> {
+    folder: &'a Path,
+    files: Vec<&'a str>,
+}
+
+/// Makes the folder, or refuses one that others can look into.
+pub(super) fn prepare(folder: &Path) -> Result<(), Failure> {
+    private_folder(folder).map_err(|error| Failure::io("make the secrets folder", folder, &error))?;
+    let metadata =
+        fs::metadata(folder).map_err(|error| Failure::io("look at the secrets folder", folder, &error))?;
+    if metadata.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let mode = metadata.mode() & 0o7777;
+    let text = format!("the secrets folder {} is open to others (mode {mode:04o})", folder.display());
+    Err(Failure::refused(text, format!("chmod 700 {}", folder.display())))
+}
+
+/// Writes what differs from the folder beside it.
+pub(super) fn stage<'a>(
+    folder: &'a Path,
+    files: &[(&'a str, &[u8])],
+    changes: &mut Changes,
+) -> Result<Staged<'a>, Failure> {
+    let staging = folder.join(STAGING);
+    clear(&staging).map_err(|error| Failure::io("remove", &staging, &error))?;
+    let mut staged = Staged { folder, files: Vec::new() };
+    for (path, contents) in files {
+        let place = folder.join(path);
+        match is_current(&place, contents) {
+            Some(true) => {
+                changes.unchanged += 1;
+                continue;
+            }
+            Some(false) => changes.note(CHANGED, place.clone()),
+            None => changes.note(CREATED, place.clone()),
+        }
+        staged.files.push(path);
+        let file = staging.join(path);
+        write(&file, contents).map_err(|error| Failure::io("write", &place, &error))?;
+    }
+    Ok(staged)
+}
+
+impl Staged<'_> {
+    /// Puts the files in their places, each in one step.
+    pub(super) fn commit(&self) -> Result<(), Failure> {
+        for path in &self.files {
+            let place = self.folder.join(path);
+            let parent = place.parent().unwrap_or(self.folder).to_path_buf();
+            private_folders(self.folder, &parent)
+                .and_then(|()| fs::rename(self.folder.join(STAGING).join(path), &place))
+                .and_then(|()| File::open(&parent)?.sync_all())
+                .map_err(|error| Failure::io("write", &place, &error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        // What stays is removed by the next run.
+        let _left = clear(&self.folder.join(STAGING));
+    }
+}
+
+/// Whether the file is this already and nobody else's to read; none when there is no file.
+fn is_current(place: &Path, contents: &[u8]) -> Option<bool> {
+    let metadata = fs::symlink_metadata(place).ok()?;
+    let is_private = metadata.is_file() && metadata.mode() & 0o177 == 0;
+    Some(is_private && fs::read(place).is_ok_and(|found| found == contents))
+}
+
+fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(contents)?;
+    file.sync_all()
+}
+
+/// Makes the folders from `root` down to `leaf`, and closes those that are open to others.
+fn private_folders(root: &Path, leaf: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(leaf)?;
+    let within: Vec<PathBuf> =
+        leaf.ancestors().take_while(|folder| *folder != root).map(Path::to_path_buf).collect();
+    for folder in within {
+        if fs::symlink_metadata(&folder)?.mode() & 0o077 != 0 {
+            fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        }
+    }
+    Ok(())
+}
+
+fn clear(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
