@@ -10,6 +10,7 @@ use crate::ssh::{Connection, Endpoint};
 use crate::survey::LISTING;
 use crate::zfs::argv;
 use crate::zfs::listing::{Datasets, Listing};
+use crate::zfs::schedule::Job;
 use crate::zfs::stderr::{Meaning, meaning};
 
 /// How long a single change may take.
@@ -56,11 +57,15 @@ impl Archiver {
         })
     }
 
-    /// Makes the datasets above `dataset` that are missing, from the pool down.
+    /// Makes the datasets above `dataset` that are missing, from the pool down; with a copy in
+    /// the jobs, they are there.
     ///
     /// # Errors
     /// When one cannot be made.
-    pub async fn create_ancestors(&self, dataset: &DatasetName) -> Result<(), Error> {
+    pub async fn create_ancestors(&self, dataset: &DatasetName, jobs: &[Job]) -> Result<(), Error> {
+        if jobs.iter().any(|job| job.copy.is_some()) {
+            return Ok(());
+        }
         let mut missing = Vec::new();
         let mut ancestor = dataset.parent();
         while let Some(name) = ancestor {

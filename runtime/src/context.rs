@@ -91,6 +91,13 @@ impl Context {
         Run { context: self, name, replication }
     }
 
+    /// Tells a person how things go; machines get the result only.
+    pub fn say(&self, text: &str) {
+        if !self.json {
+            println!("{text}");
+        }
+    }
+
     /// This host's private key.
     #[must_use]
     pub fn identity(&self) -> PathBuf {

@@ -14,7 +14,6 @@ pub mod outcome;
 pub mod progress;
 pub mod stream;
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use dormouse_generator::spec::Replication;
@@ -26,9 +25,11 @@ use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
 use crate::lock::{self, Lock};
+use crate::output::count;
 use crate::provider;
 use crate::ssh::Connection;
 use crate::survey;
+use crate::zfs::Dataset;
 use crate::zfs::cursor::{Changes, Cursors};
 use crate::zfs::listing::Datasets;
 use crate::zfs::schedule::{Job, schedule};
@@ -59,45 +60,34 @@ impl Run<'_> {
     /// What keeps the run from beginning; a dataset's failure is in the outcome.
     pub async fn replicate(&self, audit: bool) -> Result<Outcome, Error> {
         let started = Instant::now();
-        let folder = lock::folder()?;
-        let _lock = Lock::take(&folder, &self.context.spec.name, self.name)?;
+        let _lock = Lock::take(&lock::folder()?, &self.context.spec.name, self.name)?;
         let source = survey::source(self.context.exec, self.replication).await?;
         if !audit && survey::is_complete(&source, &self.cursors()) {
-            return Ok(self.nothing_to_do(&source, started));
+            return Ok(self.outcome(self.known(&source), started));
         }
-        let mut archiver = self.connect().await?;
-        let target = archiver.list(&self.replication.target, self.replication.recursive).await?;
-        let jobs = self.schedule(&source, &target)?;
+        let mut archiver = self.connect("run").await?;
+        let jobs = self.jobs(&archiver, &source).await?;
         let mut warnings = Vec::new();
-        let mut holds =
-            Holds::find(self.context.exec, &self.context.spec.name, &self.replication.archiver, &source)
-                .await
-                .map_err(Error::Program)?;
-        if let Err(error) = holds.add(jobs.iter().flat_map(Job::needs).collect()).await {
-            warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
-        }
-        if target.is_empty() && jobs.iter().any(|job| job.source.newest().is_some()) {
-            archiver.create_ancestors(&self.replication.target).await?;
-        }
-        let mut done = self.send(&mut archiver, jobs).await;
+        let mut holds = self.hold(&source, &jobs, &mut warnings).await?;
+        let mut done = self.send(&mut archiver, jobs).await?;
+        let connection_lost = !archiver.is_alive();
         self.acknowledge(&mut archiver, &mut done, &mut warnings).await;
         self.release(&mut holds, &done, &mut warnings).await;
-        Ok(self.outcome(true, done.into_iter().map(|done| done.outcome).collect(), warnings, started))
+        let datasets = done.into_iter().map(|done| done.outcome).collect();
+        Ok(Outcome { contacted: true, connection_lost, warnings, ..self.outcome(datasets, started) })
     }
 
-    /// The jobs that a run would do now, and the connection over which it learned of them;
-    /// none when there is nothing to do.
+    /// The jobs that a run would do now; none when the host knows that there are none.
     ///
     /// # Errors
     /// As [`Run::replicate`].
-    pub async fn plan(&self) -> Result<Option<Vec<Job>>, Error> {
+    pub async fn plan(&self) -> Result<Vec<Job>, Error> {
         let source = survey::source(self.context.exec, self.replication).await?;
         if survey::is_complete(&source, &self.cursors()) {
-            return Ok(None);
+            return Ok(vec![]);
         }
-        let archiver = self.connect().await?;
-        let target = archiver.list(&self.replication.target, self.replication.recursive).await?;
-        self.schedule(&source, &target).map(Some)
+        let archiver = self.connect(&std::process::id().to_string()).await?;
+        self.jobs(&archiver, &source).await
     }
 
     /// The bookmarks that this replication keeps.
@@ -106,29 +96,55 @@ impl Run<'_> {
         Cursors::new(&self.context.spec.name, &self.replication.archiver)
     }
 
-    async fn connect(&self) -> Result<Archiver, Error> {
+    /// Connects; `suffix` tells apart the sockets of processes that run at the same time.
+    async fn connect(&self, suffix: &str) -> Result<Archiver, Error> {
         let endpoint = provider::endpoint(self.context, &self.replication.archiver)?;
-        let control = lock::folder()?.join(control_name(&self.context.spec.name, self.name));
+        let control = lock::folder()?.join(control_name(&self.context.spec.name, self.name, suffix));
         let connection = Connection::open(self.context.exec, endpoint, control).await?;
         Ok(Archiver::new(self.context.exec, connection))
     }
 
-    fn schedule(&self, source: &Datasets, target: &Datasets) -> Result<Vec<Job>, Error> {
-        let Replication { source: from, target: to, .. } = self.replication;
-        schedule(source, target, from, to)
-            .map_err(|reason| Error::Spec(format!("replication {:?}: {reason}", self.name)))
+    async fn jobs(&self, archiver: &Archiver, source: &Datasets) -> Result<Vec<Job>, Error> {
+        let Replication { source: from, target: to, recursive, .. } = self.replication;
+        let target = archiver.list(to, *recursive).await?;
+        let too_long = |reason| Error::Spec(format!("replication {:?}: {reason}", self.name));
+        schedule(source, &target, from, to).map_err(too_long)
     }
 
-    /// Does the jobs in order. Once the connection is lost, the rest is not tried.
-    async fn send(&self, archiver: &mut Archiver, jobs: Vec<Job>) -> Vec<Done> {
-        let cursors = self.cursors();
-        let mut done = Vec::with_capacity(jobs.len());
+    async fn hold(
+        &self,
+        source: &Datasets,
+        jobs: &[Job],
+        warnings: &mut Vec<String>,
+    ) -> Result<Holds, Error> {
+        let (exec, spec) = (self.context.exec, &self.context.spec.name);
+        let found = Holds::find(exec, spec, &self.replication.archiver, source).await;
+        let mut holds = found.map_err(Error::Program)?;
+        if let Err(error) = holds.add(jobs.iter().flat_map(Job::needs).collect()).await {
+            warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
+        }
+        Ok(holds)
+    }
+
+    /// Does the jobs in order.
+    async fn send(&self, archiver: &mut Archiver, jobs: Vec<Job>) -> Result<Vec<Done>, Error> {
+        let busy = jobs.iter().filter(|job| job.does_something()).count();
+        if busy > 0 {
+            self.context.say(&format!(
+                "{}: {} to {}",
+                self.name,
+                count(busy, "dataset"),
+                self.replication.archiver
+            ));
+            archiver.create_ancestors(&self.replication.target, &jobs).await?;
+        }
+        let (cursors, mut done) = (self.cursors(), Vec::with_capacity(jobs.len()));
         for job in jobs {
             let sender = Sender::new(self.context, self.replication, &cursors);
             let (outcome, made) = sender.send(archiver, &job).await;
             done.push(Done { job, outcome, made });
         }
-        done
+        Ok(done)
     }
 
     /// Looks at the archiver once more: a snapshot counts only when its GUID is seen there.
@@ -143,7 +159,7 @@ impl Run<'_> {
         };
         let seen = seen.unwrap_or_else(|error| {
             warnings.push(format!("what has arrived could not be checked: {error}"));
-            BTreeMap::new()
+            Datasets::new()
         });
         for done in done {
             self.acknowledge_dataset(&seen, done, warnings).await;
@@ -173,44 +189,37 @@ impl Run<'_> {
         }
     }
 
-    fn nothing_to_do(&self, source: &Datasets, started: Instant) -> Outcome {
-        let outcome = |dataset: &crate::zfs::Dataset| {
-            let target = self
-                .replication
-                .target
-                .join(dataset.name.relative_to(&self.replication.source).unwrap_or_default());
-            let target = target.map(|name| name.to_string()).unwrap_or_default();
+    /// The outcomes of datasets that the archiver is known to have.
+    fn known(&self, source: &Datasets) -> Vec<DatasetOutcome> {
+        let outcome = |dataset: &Dataset| {
+            let relative = dataset.name.relative_to(&self.replication.source).unwrap_or_default();
+            let target = self.replication.target.join(relative).map(|name| name.to_string());
             let fate = if dataset.newest().is_some() { Fate::UpToDate } else { Fate::NoSnapshots };
-            DatasetOutcome::new(dataset, target, fate)
+            DatasetOutcome::new(dataset, target.unwrap_or_default(), fate)
         };
-        self.outcome(false, source.values().map(outcome).collect(), vec![], started)
+        source.values().map(outcome).collect()
     }
 
-    fn outcome(
-        &self,
-        contacted: bool,
-        datasets: Vec<DatasetOutcome>,
-        warnings: Vec<String>,
-        started: Instant,
-    ) -> Outcome {
+    fn outcome(&self, datasets: Vec<DatasetOutcome>, started: Instant) -> Outcome {
         Outcome {
             replication: self.name.to_owned(),
             archiver: self.replication.archiver.clone(),
-            contacted,
+            contacted: false,
+            connection_lost: false,
             bytes: datasets.iter().map(|dataset| dataset.bytes).sum(),
             datasets,
             seconds: started.elapsed().as_secs_f64(),
-            warnings,
+            warnings: vec![],
         }
     }
 }
 
 /// The name of a run's ssh socket. It is short, since a Unix socket's path has at most 107 bytes,
 /// of which ssh takes 17 for a suffix of its own; and it is the same in every run of a
-/// replication, so that what a killed run left is found.
-fn control_name(spec: &str, replication: &str) -> String {
+/// replication, so that what a killed run left is found and removed.
+fn control_name(spec: &str, replication: &str, suffix: &str) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     (spec, replication).hash(&mut hasher);
-    format!("{:016x}.ssh", hasher.finish())
+    format!("{:016x}.{suffix}", hasher.finish())
 }

@@ -30,8 +30,9 @@ use serde::{Serialize, Serializer};
 pub struct Guid(pub u64);
 
 impl fmt::Display for Guid {
+    /// In decimal, as zfs(8) prints it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        write!(f, "{}", self.0)
     }
 }
 

@@ -1,7 +1,5 @@
 //! `dormouse plan`.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -9,13 +7,10 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::{count, error_json, human_bytes, print_error, print_json, worst};
 use crate::replicate::Run;
-use crate::replicate::dataset::is_raw;
+use crate::replicate::dataset::{ESTIMATE, is_raw};
 use crate::zfs::plan::{Base, Decision, Stream};
 use crate::zfs::schedule::Job;
 use crate::zfs::{argv, estimate};
-
-/// How long one estimate may take.
-const ESTIMATE: Duration = Duration::from_secs(600);
 
 /// Arguments of `dormouse plan`.
 #[derive(Args, Debug)]
@@ -41,7 +36,7 @@ impl Arguments {
         for run in context.replications(&self.names)? {
             match run.plan().await {
                 Ok(jobs) => {
-                    let steps = steps(&run, jobs.unwrap_or_default()).await;
+                    let steps = steps(&run, jobs).await;
                     if !context.json {
                         print(&run, &steps);
                     }

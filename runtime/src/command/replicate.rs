@@ -67,21 +67,10 @@ fn with_name(name: &str, mut value: Value) -> Value {
 
 fn print(outcome: &Outcome) {
     for dataset in &outcome.datasets {
-        match (dataset.result, &dataset.newest) {
-            (Fate::Sent, Some(newest)) => println!(
-                "  {}: {} up to @{newest}, {}",
-                dataset.dataset,
-                count(dataset.snapshots, "snapshot"),
-                human_bytes(dataset.bytes)
-            ),
-            (Fate::Failed | Fate::Refused, _) => eprintln!(
-                "error: {} -> {}: {}\n  help: {}",
-                dataset.dataset,
-                dataset.target,
-                dataset.message.as_deref().unwrap_or("failed"),
-                dataset.help.as_deref().unwrap_or("run it again")
-            ),
-            (Fate::Sent | Fate::NoSnapshots | Fate::UpToDate, _) => {}
+        if matches!(dataset.result, Fate::Failed | Fate::Refused) {
+            let message = dataset.message.as_deref().unwrap_or("it failed");
+            let help = dataset.help.as_deref().unwrap_or("run it again");
+            eprintln!("error: {} -> {}: {message}\n  help: {help}", dataset.dataset, dataset.target);
         }
     }
     outcome.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));

@@ -4,6 +4,7 @@
 use super::dataset::Stop;
 use super::stream::Broken;
 use crate::ssh::Endpoint;
+use crate::zfs::Dataset;
 use crate::zfs::plan::Refusal;
 use crate::zfs::schedule::Job;
 use crate::zfs::stderr::Meaning;
@@ -66,15 +67,28 @@ fn refused(refusal: &Refusal, job: &Job) -> String {
     }
 }
 
+/// The copy has something that the host does not know: data after its newest snapshot, or
+/// snapshots of its own. Only the former can be discarded without losing a snapshot.
+fn modified(job: &Job) -> String {
+    let target = &job.target;
+    let newest = job.copy.as_ref().and_then(Dataset::newest);
+    match newest.filter(|newest| job.source.snapshot(newest.guid).is_some()) {
+        Some(newest) => format!(
+            "nothing was changed, both sides are intact; something was written there after @{name}: \
+             `zfs rollback {target}@{name}` on the archiver discards it",
+            name = newest.name
+        ),
+        None => format!(
+            "nothing was changed, both sides are intact; the copy has snapshots that the host does not have; to keep \
+             them and start a new copy: `zfs rename {target} {target}.aside` on the archiver"
+        ),
+    }
+}
+
 fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
     let target = &job.target;
-    let newest =
-        job.copy.as_ref().and_then(|copy| copy.newest()).map_or("…", |snapshot| snapshot.name.as_str());
     match meaning {
-        Some(Meaning::TargetModified | Meaning::BaseMismatch) => format!(
-            "nothing was changed, both sides are intact; what was written there since @{newest} is in the way: \
-             `zfs rollback {target}@{newest}` on the archiver discards it"
-        ),
+        Some(Meaning::TargetModified | Meaning::BaseMismatch) => modified(job),
         Some(Meaning::Exists) => {
             format!("nothing was changed; look at `zfs list -t all {target}` on the archiver")
         }

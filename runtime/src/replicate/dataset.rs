@@ -1,6 +1,6 @@
 //! One dataset's way to the archiver: resume what was begun, then send the rest.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dormouse_generator::spec::{Raw, Replication};
 
@@ -12,15 +12,26 @@ use super::stream::{self, Broken};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::human_bytes;
+use crate::exec;
+use crate::output::{count, human_age, human_bytes};
 use crate::zfs::cursor::{Changes, Cursors};
 use crate::zfs::plan::{Decision, Refusal, Stream, decide};
 use crate::zfs::schedule::Job;
+use crate::zfs::stderr::Meaning;
 use crate::zfs::token::{Stale, Token};
 use crate::zfs::{Dataset, argv, estimate};
 
 /// How long an estimate may take.
-const ESTIMATE: Duration = Duration::from_secs(600);
+pub const ESTIMATE: Duration = Duration::from_secs(600);
+
+/// How often, and after what pause, a dataset is tried again that the archiver calls busy. It is
+/// for as long as the receive of a run that was killed has not noticed the end of its stream.
+const BUSY_TRIES: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_secs(2);
+
+/// Rounds of resuming. One ends a partial receive; a second is for what another sender left
+/// meanwhile.
+const ROUNDS: u32 = 2;
 
 /// Why a dataset did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +48,12 @@ pub enum Stop {
     /// Resuming did not end the partial receive.
     #[error("the archiver still keeps a partial receive of it")]
     StillPartial,
+}
+
+impl Stop {
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Broken(Broken::Receive { meaning: Some(Meaning::Busy), .. }))
+    }
 }
 
 /// Sends datasets of one replication.
@@ -96,10 +113,7 @@ impl<'a> Sender<'a> {
             return Ok(Fate::NoSnapshots);
         }
         self.announce(job, made).await?;
-        let streams = self.resume(archiver, job, outcome).await?;
-        for stream in &streams {
-            self.stream(archiver, job, stream, outcome).await?;
-        }
+        self.deliver(archiver, job, outcome).await?;
         Ok(Fate::Sent)
     }
 
@@ -112,24 +126,66 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
+    async fn deliver(
+        &self,
+        archiver: &Archiver,
+        job: &Job,
+        outcome: &mut DatasetOutcome,
+    ) -> Result<(), Stop> {
+        let started = Instant::now();
+        let mut decision = job.decision.clone();
+        for _ in 0..BUSY_TRIES {
+            match self.attempt(archiver, job, decision, outcome).await {
+                Err(stop) if stop.is_busy() => {
+                    self.context
+                        .say(&format!("  {}: the archiver is busy with it; waiting", job.source.name));
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                    decision = self.decide_anew(archiver, job).await?;
+                }
+                Err(stop) => return Err(stop),
+                Ok(()) => {
+                    self.report(outcome, started);
+                    return Ok(());
+                }
+            }
+        }
+        self.attempt(archiver, job, decision, outcome).await
+    }
+
+    async fn attempt(
+        &self,
+        archiver: &Archiver,
+        job: &Job,
+        decision: Decision,
+        outcome: &mut DatasetOutcome,
+    ) -> Result<(), Stop> {
+        for stream in self.resume(archiver, job, decision, outcome).await? {
+            self.stream(archiver, job, &stream, outcome).await?;
+        }
+        Ok(())
+    }
+
+    async fn decide_anew(&self, archiver: &Archiver, job: &Job) -> Result<Decision, Stop> {
+        let now = archiver.list(&job.target, false).await?;
+        Ok(decide(&job.source, now.get(&job.target)))
+    }
+
     /// Finishes or gives up a partial receive, until none is left; returns what else is to send.
     async fn resume(
         &self,
-        archiver: &mut Archiver,
+        archiver: &Archiver,
         job: &Job,
+        mut decision: Decision,
         outcome: &mut DatasetOutcome,
     ) -> Result<Vec<Stream>, Stop> {
-        let mut decision = job.decision.clone();
-        // One round ends a partial receive; a second one is for what another sender left meanwhile.
-        for _ in 0..3 {
+        for _ in 0..=ROUNDS {
             match decision {
                 Decision::Send(streams) => return Ok(streams),
                 Decision::Refused(refusal) => return Err(refusal.into()),
                 Decision::UpToDate(_) | Decision::NothingToSend | Decision::Placeholder => return Ok(vec![]),
                 Decision::Resume { token } => self.take_up(archiver, job, &token, outcome).await?,
             }
-            let now = archiver.list(&job.target, false).await?;
-            decision = decide(&job.source, now.get(&job.target));
+            decision = self.decide_anew(archiver, job).await?;
         }
         Err(Stop::StillPartial)
     }
@@ -143,23 +199,19 @@ impl<'a> Sender<'a> {
     ) -> Result<(), Stop> {
         let said = self.context.exec.run(&argv::inspect_token(token), ESTIMATE).await;
         let text = said.as_deref().unwrap_or_else(|error| error.stderr());
-        let read = Token::read(text).ok_or_else(|| Stale::Unreadable(crate::exec::text(text)));
+        let read = Token::read(text).ok_or_else(|| Stale::Unreadable(exec::text(text)));
         let raw = is_raw(&job.source, self.replication.raw);
+        let name = &job.source.name;
         match read.and_then(|read| read.check(&job.source, raw).map(|()| read)) {
             Ok(Token { to_name, bytes, .. }) => {
                 let kept = human_bytes(bytes);
-                self.say(&format!(
-                    "  {}: resuming {to_name}; the archiver keeps {kept} of it",
-                    job.source.name
-                ));
+                self.context.say(&format!("  {name}: resuming {to_name}; the archiver keeps {kept} of it"));
                 self.carry(archiver, job, &argv::resume(token), estimate::read(text), outcome).await?;
+                outcome.resumed = true;
                 outcome.snapshots += 1;
             }
             Err(stale) => {
-                self.say(&format!(
-                    "  {}: the archiver's partial receive is given up: {stale}",
-                    job.source.name
-                ));
+                self.context.say(&format!("  {name}: the archiver's partial receive is given up: {stale}"));
                 archiver.abandon(&job.target).await?;
             }
         }
@@ -174,6 +226,7 @@ impl<'a> Sender<'a> {
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
         let raw = is_raw(&job.source, self.replication.raw);
+        // Nobody waits for an estimate that nobody sees.
         let total = match self.context.shows_progress {
             true => {
                 self.context.exec.run(&argv::estimate(&job.source.name, stream, raw), ESTIMATE).await.ok()
@@ -204,9 +257,14 @@ impl<'a> Sender<'a> {
         Ok(result?)
     }
 
-    fn say(&self, text: &str) {
-        if !self.context.json {
-            eprintln!("{text}");
-        }
+    fn report(&self, outcome: &DatasetOutcome, started: Instant) {
+        let newest = outcome.newest.as_deref().unwrap_or_default();
+        self.context.say(&format!(
+            "  {}: {} up to @{newest}, {} in {}",
+            outcome.dataset,
+            count(outcome.snapshots, "snapshot"),
+            human_bytes(outcome.bytes),
+            human_age(started.elapsed().as_secs_f64().ceil() as i64)
+        ));
     }
 }

@@ -34,6 +34,8 @@ pub struct DatasetOutcome {
     pub snapshots: usize,
     /// How many bytes of streams were sent.
     pub bytes: u64,
+    /// Whether a partial receive of an earlier run was continued.
+    pub resumed: bool,
     /// The newest snapshot on the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest: Option<String>,
@@ -58,6 +60,7 @@ impl DatasetOutcome {
             result,
             snapshots: 0,
             bytes: 0,
+            resumed: false,
             newest: dataset.newest().map(|snapshot| snapshot.name.clone()),
             guid: dataset.newest().map(|snapshot| snapshot.guid),
             message: None,
@@ -92,6 +95,8 @@ pub struct Outcome {
     pub archiver: String,
     /// Whether the archiver had to be asked.
     pub contacted: bool,
+    /// Whether the connection broke before the end.
+    pub connection_lost: bool,
     /// Each dataset's outcome.
     pub datasets: Vec<DatasetOutcome>,
     /// How many bytes of streams were sent.
@@ -104,13 +109,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The exit code. A conflict outranks a failure, since no later run mends it by itself.
+    /// The exit code. A conflict outranks a failure, since no later run mends it by itself; a lost
+    /// connection is told from other failures, since a later run may well find it again.
     #[must_use]
     pub fn exit(&self) -> Exit {
         let any = |result| self.datasets.iter().any(|dataset| dataset.result == result);
         let all_failed = self.datasets.iter().all(|dataset| dataset.result == Result::Failed);
         match (any(Result::Refused), any(Result::Failed)) {
             (true, _) => Exit::Conflict,
+            (false, true) if self.connection_lost => Exit::Unreachable,
             (false, true) if all_failed => Exit::Failed,
             (false, true) => Exit::Partial,
             (false, false) => Exit::Done,

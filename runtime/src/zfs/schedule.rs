@@ -20,6 +20,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// Whether anything is sent or made.
+    #[must_use]
+    pub fn does_something(&self) -> bool {
+        matches!(self.decision, Decision::Send(_) | Decision::Resume { .. } | Decision::Placeholder)
+    }
+
     /// The host's snapshots that this job needs until it is done, as `dataset@snapshot`:
     /// what is sent and what it builds on.
     #[must_use]
