@@ -1,0 +1,20 @@
+"""The lab: end-to-end tests on virtual machines with real ZFS and OpenSSH.
+
+From the bottom up, each module using only those above it:
+
+process      starts programs that cannot outlive us; the only spawner
+cache        folders that are built once, atomically, outside the checkout
+mirror       where this machine gets Debian packages from
+image        the guest's disk, kernel and initrd, made of recipe/
+owner        names of what a lab makes; sweeps away what dead labs left
+network      a network namespace with a bridge, and a tap for each machine
+qmp          talks to a running QEMU
+machine      QEMU's command line
+agent        runs scripts in a guest that has no network yet
+saved_state  a booted guest, frozen once, that every machine wakes from
+remote       commands in a guest through OpenSSH
+vm           one machine: start, kill, reset, disks, commands
+pool         a pool on a disk of its own
+evidence     keeps what a person needs after a failure
+lab          two machines with a pool each, and everything cleaned up after
+"""

@@ -1,0 +1,56 @@
+"""`python -m checks.lab`: build the image, run the tests, or look around."""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from checks.lab import image, lab, saved_state
+from checks.lab.signals import ended_by_terminate
+
+HERE = Path(__file__).parent
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m checks.lab", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    build = commands.add_parser("build", help="make the machines' image, unless it is there")
+    build.set_defaults(do=build_image)
+    test = commands.add_parser("test", help="run the tests; further arguments go to pytest")
+    test.set_defaults(do=run_tests)
+    shell = commands.add_parser("shell", help="start the machines and print how to enter them")
+    shell.set_defaults(do=open_shell)
+    arguments, rest = parser.parse_known_args()
+    with ended_by_terminate():
+        result: int = arguments.do(rest)
+    return result
+
+
+def build_image(_: list[str]) -> int:
+    print(saved_state.get(image.get()).path)
+    return 0
+
+
+def run_tests(arguments: list[str]) -> int:
+    """Becomes pytest, so that a signal reaches it and not a parent that waits."""
+    argv = [sys.executable, "-m", "pytest", "-c", str(HERE / "pytest.ini"), *arguments]
+    os.execv(sys.executable, argv)
+
+
+def open_shell(_: list[str]) -> int:
+    with lab.opened() as running:
+        running.make_pools()
+        for machine in running.machines:
+            print(f"\n{machine.name} ({machine.address}):\n  {shlex.join(machine.ssh_command())}")
+        print("\n^C ends the lab.", flush=True)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

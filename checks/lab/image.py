@@ -1,0 +1,125 @@
+"""The guest that every machine of the lab runs: built once from recipe/."""
+
+import gzip
+import hashlib
+import lzma
+import os
+import shutil
+import struct
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from checks.lab import cache, mirror, process
+
+RECIPE = Path(__file__).parent / "recipe"
+SUITE = "trixie"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+SIZE = 3 << 30
+OPTIONS = ["--mode=root", "--variant=minbase", "--components=main,contrib"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A finished image's folder."""
+
+    path: Path
+
+    @property
+    def root(self) -> Path:
+        return self.path / "root.img"
+
+    @property
+    def kernel(self) -> Path:
+        return self.path / "vmlinux"
+
+    @property
+    def initrd(self) -> Path:
+        return self.path / "initrd"
+
+
+def get() -> Image:
+    """The image of this recipe, built first if need be (about five minutes)."""
+    target = cache.folder() / f"image-{recipe_hash()}"
+    return Image(cache.build_once(target, build, "image"))
+
+
+def recipe_hash() -> str:
+    """Names the image after all that goes into it, but for the mirror."""
+    digest = hashlib.sha256(" ".join([SUITE, str(SIZE), *OPTIONS]).encode())
+    for file in sorted(p for p in RECIPE.rglob("*") if p.is_file()):
+        mode = file.stat().st_mode & 0o100
+        digest.update(f"\0{file.relative_to(RECIPE)}\0{mode}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build(folder: Path) -> None:
+    """Fills a folder with the root disk, the kernel and the initrd."""
+    check_machine()
+    begin = time.monotonic()
+    print(f"lab: building the image of the machines in {folder.parent}; about 5 minutes", flush=True)
+    tree = folder / "tree"
+    process.run(mmdebstrap(tree, mirror.find()), timeout=3600)
+    extract_kernel(next(tree.glob("boot/vmlinuz-*")), folder / "vmlinux")
+    shutil.copy(tree / "boot/initrd.lab", folder / "initrd")
+    with (folder / "root.img").open("wb") as file:
+        file.truncate(SIZE)
+    process.run(["mkfs.ext4", "-q", "-d", str(tree), str(folder / "root.img")], timeout=600)
+    shutil.rmtree(tree)
+    print(f"lab: image built in {time.monotonic() - begin:.0f} s", flush=True)
+
+
+def check_machine() -> None:
+    """Refuses what cannot work, with the way out."""
+    if os.geteuid() != 0:
+        raise SystemExit("lab: it makes network namespaces and a root file system: run it as root")
+    needed = ["mmdebstrap", "mkfs.ext4", "zstd"]
+    missing = [tool for tool in needed if not shutil.which(tool)]
+    if missing or not KEYRING.is_file():
+        raise SystemExit(
+            f"lab: not installed: {' '.join(missing) or KEYRING}: run"
+            " apt-get install mmdebstrap e2fsprogs zstd debian-archive-keyring"
+        )
+
+
+def mmdebstrap(tree: Path, mirror_uri: str | None) -> list[str]:
+    """The command that installs the packages and customises them.
+
+    In a mount namespace of its own: what it may leave mounted in the tree (its
+    /dev/pts) must be gone when the tree is removed.
+
+    Release files of trixie are signed by bookworm's key too, so the keyring of
+    Debian 12 or Ubuntu 24.04 is new enough.
+    """
+    packages = ",".join((RECIPE / "packages").read_text().split())
+    # The process namespace ends all of its children when it is killed.
+    contained = ["--pid", "--fork", "--kill-child", "--mount-proc"]
+    argv = ["unshare", "--mount", "--propagation=private", *contained, "--"]
+    argv += ["mmdebstrap", *OPTIONS, f"--keyring={KEYRING}", f"--include={packages}"]
+    argv += [f"--customize-hook={RECIPE / 'customize'}", SUITE, str(tree)]
+    return argv + ([mirror_uri] if mirror_uri else [])
+
+
+def extract_kernel(packed: Path, target: Path) -> None:
+    """Takes the ELF kernel out of a bzImage: QEMU boots it without a BIOS (PVH).
+
+    Where the packed kernel lies is written in the boot protocol's header; its
+    last four bytes are the unpacked size and belong to no format.
+    """
+    image = packed.read_bytes()
+    setup_sectors = image[0x1F1] or 4
+    offset, length = struct.unpack_from("<II", image, 0x248)
+    begin = (setup_sectors + 1) * 512 + offset
+    elf = unpack(image[begin : begin + length - 4])
+    if not elf.startswith(b"\x7fELF"):
+        raise SystemExit(f"lab: {packed.name} holds no ELF kernel: the lab cannot boot it")
+    target.write_bytes(elf)
+
+
+def unpack(payload: bytes) -> bytes:
+    """Unpacks the formats that Debian has used for its kernels."""
+    if payload.startswith(b"\x28\xb5\x2f\xfd"):
+        return process.run(["zstd", "--decompress", "--stdout"], stdin=payload).out
+    if payload.startswith(b"\xfd7zXZ"):
+        return lzma.decompress(payload)
+    return gzip.decompress(payload)

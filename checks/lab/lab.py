@@ -1,0 +1,138 @@
+"""Two machines with a pool each, on a network of their own."""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from checks.lab import image, network, owner, process, saved_state, vm
+from checks.lab.network import Network
+from checks.lab.pool import Pool
+from checks.lab.vm import Vm
+
+DISK_SIZE = 8 << 30
+NUMBERS = {"home": 10, "archiver": 20}
+TOOLS = ["qemu-system-x86_64", "ip", "bridge", "nsenter", "setpriv", "ssh", "ssh-keygen", "mkfs.ext4"]
+
+
+class Lab:
+    """What a test works with: `home`, `archiver`, their pools and their network."""
+
+    def __init__(self, network: Network, folder: Path, key: Path) -> None:
+        self.network = network
+        self.folder = folder
+        self.home = Vm("home", NUMBERS["home"], network, folder / "home", key)
+        self.archiver = Vm("archiver", NUMBERS["archiver"], network, folder / "archiver", key)
+        self.pools: list[Pool] = []
+        self._counter = itertools.count(1)
+
+    @property
+    def machines(self) -> list[Vm]:
+        return [self.home, self.archiver]
+
+    def power_on(self) -> None:
+        """Starts both machines at once and waits for both."""
+        guest = image.get()
+        for machine in self.machines:
+            machine.power_on(guest)
+        for machine in self.machines:
+            machine.wait_ready()
+
+    def restore(self) -> None:
+        """Undoes what a test did to the machines and the network."""
+        self.restore_network()
+        for machine in self.machines:
+            if not machine.is_alive:
+                machine.power_on(image.get())
+                machine.wait_ready()
+            machine.clean()
+
+    def make_pools(self) -> None:
+        """Gives each machine an empty pool: `tank` at home, `vault` at the archiver."""
+        self.make_pool(self.home, "tank")
+        self.make_pool(self.archiver, "vault")
+
+    def make_pool(self, machine: Vm, name: str) -> Pool:
+        pool = Pool(machine, name, self.make_disk(name))
+        pool.create()
+        self.pools.append(pool)
+        return pool
+
+    def make_disk(self, name: str) -> vm.Disk:
+        return vm.make_disk(self.folder, f"{name}-{next(self._counter):04}", DISK_SIZE)
+
+    def remove_pools(self, keep_in: Path | None = None) -> None:
+        """Takes all pools out of the machines; their images go or are kept."""
+        for pool in self.pools:
+            pool.remove()
+            if keep_in:
+                process.run(["cp", "--sparse=always", "--reflink=auto", str(pool.disk.path), str(keep_in)])
+            pool.disk.path.unlink()
+        self.pools.clear()
+
+    def cut_network(self) -> None:
+        """Nothing gets from one machine to another; the controller reaches all."""
+        for machine in self.machines:
+            self.network.isolate(machine.tap, True)
+
+    def restore_network(self) -> None:
+        for machine in self.machines:
+            self.network.isolate(machine.tap, False)
+
+    def sent(self, machine: Vm) -> int:
+        """How many bytes a machine has sent to anybody since it was started."""
+        return self.network.sent(machine.tap)
+
+    @contextmanager
+    def rate_limit(self, machine: Vm, rate: str) -> Iterator[None]:
+        """What a machine sends is slowed, so that a transfer can be hit midway."""
+        limit = ["tbf", "rate", rate, "burst", "64kb", "latency", "100ms"]
+        machine.run(["tc", "qdisc", "replace", "dev", "eth0", "root", *limit])
+        try:
+            yield
+        finally:
+            if machine.is_alive:
+                machine.run(["tc", "qdisc", "delete", "dev", "eth0", "root"], check=False)
+
+    def close(self) -> None:
+        for machine in self.machines:
+            machine.kill()
+
+
+@contextmanager
+def opened() -> Iterator[Lab]:
+    """A running lab; everything that it made is gone afterwards."""
+    check_tools()
+    owner.sweep()
+    saved_state.get(image.get())
+    name = owner.new_name()
+    folder = owner.folders() / name
+    folder.mkdir(mode=0o700)
+    try:
+        with network.opened(name) as net:
+            lab = Lab(net, folder, make_key(folder))
+            try:
+                lab.power_on()
+                yield lab
+            finally:
+                lab.close()
+    finally:
+        shutil.rmtree(folder)
+
+
+def check_tools() -> None:
+    """Refuses at once what would fail later, with the way out."""
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    if missing:
+        raise SystemExit(
+            f"lab: not installed: {' '.join(missing)}: run apt-get install"
+            " qemu-system-x86 iproute2 util-linux openssh-client e2fsprogs"
+        )
+
+
+def make_key(folder: Path) -> Path:
+    """The key with which the controller enters the machines of one lab."""
+    key = folder / "controller"
+    process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "controller", "-f", str(key)])
+    return key

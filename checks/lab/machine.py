@@ -1,0 +1,80 @@
+"""QEMU's command line for one machine of the lab."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from checks.lab.image import Image
+
+PORTS = 8
+MEMORY_MIB = 2048
+# What a cloud kernel probes in vain for seconds, and checks that emulation slows.
+KERNEL_ARGUMENTS = (
+    "console=ttyS0 net.ifnames=0 quiet mitigations=off nokaslr tsc=reliable no_timer_check"
+    " random.trust_cpu=on raid=noautodetect cryptomgr.notests systemd.show_status=no"
+)
+
+
+@dataclass(frozen=True)
+class Backends:
+    """What a machine is connected to on the outside; the guest sees none of it."""
+
+    folder: Path
+    tap: str
+    root: Path
+    keep_root: bool = False
+    wake_from: Path | None = None
+
+    @property
+    def qmp(self) -> Path:
+        return self.folder / "qmp"
+
+    @property
+    def agent(self) -> Path:
+        return self.folder / "agent"
+
+    @property
+    def console(self) -> Path:
+        return self.folder / "console.log"
+
+
+def has_kvm(cpuinfo: str) -> bool:
+    """Whether KVM works: some nested hosts have a /dev/kvm that runs no usual kernel."""
+    flags = set(cpuinfo.split())
+    return bool({"vmx", "svm"} & flags) and Path("/dev/kvm").exists()
+
+
+def hardware(image: Image) -> list[str]:
+    """What the guest sees. A saved state only wakes on the very same hardware."""
+    kvm = has_kvm(Path("/proc/cpuinfo").read_text())
+    argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
+    argv += ["-machine", "q35,usb=off,vmport=off", "-m", str(MEMORY_MIB), "-smp", "2"]
+    argv += ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg,thread=multi", "-cpu", "max"]
+    argv += ["-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", KERNEL_ARGUMENTS]
+    # NVMe, which the kernel has built in, cannot be saved by QEMU 7.2.
+    argv += ["-device", "virtio-blk-pci,drive=root,bus=pcie.0,addr=2"]
+    argv += ["-device", "virtio-net-pci,netdev=net,mac=52:54:00:77:00:00,bus=pcie.0,addr=3"]
+    argv += ["-device", "virtio-serial-pci,id=serial,bus=pcie.0,addr=4"]
+    argv += ["-device", "virtserialport,bus=serial.0,chardev=agent,name=lab", "-serial", "chardev:console"]
+    for port in range(PORTS):
+        argv += ["-device", f"pcie-root-port,id=port{port},bus=pcie.0,chassis={port + 1},addr={port + 16:x}"]
+    return argv
+
+
+def argv(image: Image, backends: Backends) -> list[str]:
+    """The whole command line."""
+    snapshot = "off" if backends.keep_root else "on"
+    drive = f"id=root,if=none,format=raw,cache=unsafe,snapshot={snapshot},file={escaped(backends.root)}"
+    argv = [*hardware(image), "-drive", drive]
+    argv += ["-netdev", f"tap,id=net,ifname={backends.tap},script=no,downscript=no,vhost=off"]
+    argv += ["-chardev", f"socket,id=agent,path={escaped(backends.agent)},server=on,wait=off"]
+    argv += ["-chardev", f"file,id=console,path={escaped(backends.console)},append=on"]
+    argv += ["-qmp", f"unix:{escaped(backends.qmp)},server=on,wait=off"]
+    if backends.wake_from:
+        argv += ["-incoming", f"exec:cat {shlex.quote(str(backends.wake_from))}"]
+    return argv
+
+
+def escaped(path: Path) -> str:
+    """A comma ends an option's value in QEMU unless it is doubled."""
+    return str(path).replace(",", ",,")

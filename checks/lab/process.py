@@ -1,0 +1,77 @@
+"""Starts programs: argv lists only, errors that tell all, and no orphans."""
+
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
+
+Argv = Sequence[str]
+SHOWN = 4000
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished program said."""
+
+    argv: Argv
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def stdout(self) -> str:
+        return self.out.decode(errors="replace")
+
+    @property
+    def stderr(self) -> str:
+        return self.err.decode(errors="replace")
+
+    def __str__(self) -> str:
+        return (
+            f"$ {shlex.join(self.argv)}\n[exit {self.code}]"
+            f"\n--- stdout\n{self.stdout[-SHOWN:]}\n--- stderr\n{self.stderr[-SHOWN:]}"
+        )
+
+
+class CommandFailed(Exception):
+    """A program ended with an exit code that the caller did not expect."""
+
+    def __init__(self, result: Result, where: str = "") -> None:
+        super().__init__(f"failed{f' on {where}' if where else ''}: {result}")
+        self.result = result
+
+
+def run(argv: Argv, *, stdin: bytes = b"", timeout: float = 60, check: bool = True) -> Result:
+    """Runs a program to its end."""
+    done = subprocess.run(bound(argv), input=stdin, capture_output=True, timeout=timeout)
+    result = Result(argv, done.returncode, done.stdout, done.stderr)
+    if check and result.code != 0:
+        raise CommandFailed(result)
+    return result
+
+
+def start(
+    argv: Argv,
+    *,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:
+    """Starts a program that runs beside us.
+
+    It gets a session of its own, so that ^C reaches only us and we can still
+    collect evidence from it before we stop it.
+    """
+    return subprocess.Popen(
+        bound(argv), stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+    )
+
+
+def bound(argv: Argv) -> list[str]:
+    """The kernel kills the program when the thread that started it ends.
+
+    So nothing survives a SIGKILL of this process, and nothing may be started
+    from a thread that ends before the lab does.
+    """
+    return ["setpriv", "--pdeathsig", "KILL", "--", *argv]

@@ -1,0 +1,148 @@
+"""The product on the machines, put there as its user would put it.
+
+The generator runs on the controller, as it does on a person's computer; what it
+makes for the home host and for the archiver is carried there.
+"""
+
+import io
+import json
+import os
+import tarfile
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from checks.lab import process
+from checks.lab.lab import Lab
+from checks.lab.process import Result
+from checks.lab.remote import Running
+
+BINARY = "/usr/local/bin/dormouse"
+FOLDER = "/lab"
+
+
+class MissingBinary(Exception):
+    """A program of ours that should be tested was not built."""
+
+
+def binary(name: str) -> Path:
+    """Where the programs under test are: DORMOUSE_BIN_DIR says it."""
+    folder = os.environ.get("DORMOUSE_BIN_DIR")
+    if not folder or not (Path(folder) / name).is_file():
+        raise MissingBinary(
+            f"no {name} in DORMOUSE_BIN_DIR={folder or ''}: run `cargo build`,"
+            " then set DORMOUSE_BIN_DIR to the folder with its programs"
+        )
+    return Path(folder) / name
+
+
+def static_spec(replications: dict[str, Any], address: str) -> dict[str, Any]:
+    """A spec of one home host and one archiver that is always on."""
+    provider = {"type": "static", "address": address, "user": "root"}
+    return {
+        "version": 1,
+        "name": "lab",
+        "archivers": {"archiver": {"provider": provider, "pool": {"name": "vault"}}},
+        "hosts": {"home": {"replications": replications}},
+    }
+
+
+SAFE = {"archiver": "archiver", "source": "tank/safe", "target": "vault/home/safe", "recursive": True}
+
+
+@dataclass
+class Product:
+    """What a test does with the product: install it and run it."""
+
+    lab: Lab
+    folder: Path
+    replications: dict[str, Any] = field(default_factory=lambda: {"safe": dict(SAFE)})
+
+    def install(self) -> None:
+        """Generates everything and brings each machine its part."""
+        self.generate()
+        self.install_home()
+        self.install_archiver()
+
+    def generate(self) -> None:
+        spec = static_spec(self.replications, self.lab.archiver.address)
+        self.spec.write_text(json.dumps(spec, indent=2))
+        if not self.seed.exists():
+            process.run([str(binary("dormouse-generate")), "init", *self._places("spec.init.json")])
+        process.run([str(binary("dormouse-generate")), *self._places("dormouse.json")])
+
+    def install_home(self) -> None:
+        home = self.lab.home
+        if home.run(["test", "-x", BINARY], check=False).code != 0:
+            home.put(BINARY, stripped(binary("dormouse")), 0o755)
+        files = {
+            "dormouse.json": self.spec,
+            "generated": self.generated,
+            "secrets/hosts/home": self.secrets / "hosts/home",
+        }
+        home.run(["mkdir", "-p", FOLDER])
+        home.run(["tar", "-x", "-C", FOLDER], stdin=packed(files))
+
+    def install_archiver(self) -> None:
+        """What a user does on a machine of theirs: its host key, and who may enter."""
+        archiver = self.lab.archiver
+        key = self.secrets / "archivers/archiver/ssh_host_ed25519_key"
+        allowed = self.generated / "archivers/archiver/authorized_keys"
+        archiver.put("/etc/ssh/ssh_host_ed25519_key", key.read_bytes())
+        archiver.put("/root/.ssh/authorized_keys", allowed.read_bytes())
+        archiver.run(["systemctl", "restart", "ssh.service"])
+
+    def run(self, *arguments: str, timeout: float = 300) -> Result:
+        """Runs dormouse at home; what its exit code should be, the test says."""
+        return self.lab.home.run(self.argv(*arguments), timeout=timeout, check=False)
+
+    def start(self, *arguments: str) -> Running:
+        return self.lab.home.start(self.argv(*arguments))
+
+    def report(self, *arguments: str) -> dict[str, Any]:
+        """What dormouse says with --json, which must be one JSON document."""
+        document: dict[str, Any] = json.loads(self.run("--json", *arguments).stdout)
+        return document
+
+    def argv(self, *arguments: str) -> list[str]:
+        places = ["--spec", f"{FOLDER}/dormouse.json", "--host", "home", "--secrets", f"{FOLDER}/secrets"]
+        return [BINARY, *places, *arguments]
+
+    @property
+    def spec(self) -> Path:
+        return self.folder / "dormouse.json"
+
+    @property
+    def seed(self) -> Path:
+        return self.folder / "seed"
+
+    @property
+    def generated(self) -> Path:
+        return self.folder / "generated"
+
+    @property
+    def secrets(self) -> Path:
+        return self.folder / "secrets"
+
+    def _places(self, spec: str) -> list[str]:
+        return [
+            *("--spec", str(self.folder / spec), "--seed", str(self.seed)),
+            *("--out", str(self.generated), "--secrets", str(self.secrets)),
+        ]
+
+
+def packed(files: dict[str, Path]) -> bytes:
+    """A tar archive of files and folders under the names that they get."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, path in files.items():
+            tar.add(path, arcname=name)
+    return buffer.getvalue()
+
+
+def stripped(program: Path) -> bytes:
+    """A program without debugging information: a tenth of the bytes to carry."""
+    with tempfile.TemporaryDirectory() as folder:
+        process.run(["strip", "-o", f"{folder}/stripped", str(program)])
+        return Path(folder, "stripped").read_bytes()

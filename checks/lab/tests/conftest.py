@@ -1,0 +1,67 @@
+"""The machines start once; every test gets empty pools and keeps evidence on failure."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from checks.lab import evidence, lab
+from checks.lab.lab import Lab
+from checks.lab.pool import zfs
+from checks.lab.product import Product
+from checks.lab.signals import ended_by_terminate
+from checks.lab.vm import Vm
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def terminable() -> Iterator[None]:
+    with ended_by_terminate():
+        yield
+
+
+@pytest.fixture(scope="session")
+def machines() -> Iterator[Lab]:
+    """The running machines, without pools."""
+    with lab.opened() as running:
+        yield running
+
+
+@pytest.fixture
+def bench(machines: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The running machines with empty pools: `tank` at home, `vault` at the archiver."""
+    machines.make_pools()
+    yield machines
+    kept = None
+    if request.node.stash.get(FAILED, False):
+        kept = evidence.collect(request.node.nodeid, machines.machines)
+        print(f"lab: logs, journals and pools are kept in {kept}")
+    machines.restore()
+    machines.remove_pools(keep_in=kept)
+
+
+@pytest.fixture
+def home(bench: Lab) -> Vm:
+    return bench.home
+
+
+@pytest.fixture
+def archiver(bench: Lab) -> Vm:
+    return bench.archiver
+
+
+@pytest.fixture
+def product(bench: Lab, tmp_path: Path) -> Product:
+    """The product, installed on both machines, for `tank/safe` at home."""
+    zfs(bench.home, "create", "tank/safe")
+    installed = Product(bench, tmp_path)
+    installed.install()
+    return installed

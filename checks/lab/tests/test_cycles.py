@@ -1,0 +1,83 @@
+"""Full, nothing to do, incremental: the everyday life of a backup."""
+
+from checks.lab import pool, tree
+from checks.lab.cycle import COPY, cycle
+from checks.lab.pool import zfs
+from checks.lab.product import Product
+
+def test_a_dataset_arrives_in_full_then_step_by_step(product: Product) -> None:
+    for name in ("one", "two", "three"):
+        tree.write(product.lab.home, "tank/safe", name, 2)
+        cycle(product, name)
+
+
+def test_several_snapshots_between_two_runs_all_arrive(product: Product) -> None:
+    for round in range(3):
+        for number in range(4):
+            tree.write(product.lab.home, "tank/safe", f"{round}-{number}", 1)
+            tree.snapshot(product.lab.home, "tank/safe", f"{round}-{number}")
+        cycle(product, f"{round}-last")
+
+
+def test_children_zvols_and_awkward_names_arrive(product: Product) -> None:
+    home = product.lab.home
+    zfs(home, "create", "tank/safe/with space")
+    zfs(home, "create", "-p", "tank/safe/deep/er/est")
+    zfs(home, "create", "-V", "8M", "tank/safe/vol")
+    for name in ("one", "two:2", "three.3"):
+        tree.write(home, "tank/safe/with space", name, 1)
+        home.run(["dd", "if=/dev/urandom", "of=/dev/zvol/tank/safe/vol", "bs=1M", "count=2", "status=none"])
+        home.run(["zpool", "sync", "tank"])
+        cycle(product, name)
+    assert pool.value(product.lab.archiver, "type", f"{COPY}/vol") == "volume"
+    assert pool.value(product.lab.archiver, "type", f"{COPY}/with space") == "filesystem"
+
+
+def test_a_new_child_joins_and_a_destroyed_snapshot_stays_archived(product: Product) -> None:
+    home = product.lab.home
+    cycle(product, "one")
+    zfs(home, "create", "tank/safe/late")
+    cycle(product, "two")
+    zfs(home, "destroy", "-r", "tank/safe@one")
+    tree.snapshot(home, "tank/safe", "three")
+    assert product.run("replicate").code == 0
+    archived = tree.guids(product.lab.archiver, COPY)
+    assert tree.guids(home, "tank/safe").items() <= archived.items()
+    assert ("", "one") in archived
+
+
+def test_a_bookmark_is_base_enough_when_all_old_snapshots_are_gone(product: Product) -> None:
+    home = product.lab.home
+    for before, name in ((None, "one"), ("one", "two"), ("two", "three")):
+        if before:
+            zfs(home, "destroy", f"tank/safe@{before}")
+        tree.write(home, "tank/safe", name, 1)
+        tree.snapshot(home, "tank/safe", name)
+        sent = product.run("replicate")
+        assert sent.code == 0, sent
+    assert {name for _, name in tree.guids(product.lab.archiver, COPY)} == {"one", "two", "three"}
+
+
+def test_received_datasets_are_readonly_and_not_mounted(product: Product) -> None:
+    archiver = product.lab.archiver
+    zfs(product.lab.home, "create", "tank/safe/child")
+    for name in ("one", "two", "three"):
+        cycle(product, name)
+        for dataset in (COPY, f"{COPY}/child"):
+            assert pool.value(archiver, "readonly", dataset) == "on"
+            assert pool.value(archiver, "mounted", dataset) == "no"
+    archiver.run(["zpool", "export", "vault"])
+    archiver.run(["zpool", "import", "-d", "/dev/disk/by-id", "vault"])
+    assert pool.value(archiver, "mounted", f"{COPY}/child") == "no"
+
+
+def test_the_copy_holds_the_same_bytes(product: Product) -> None:
+    home, archiver = product.lab.home, product.lab.archiver
+    for name in ("one", "two", "three"):
+        tree.write(home, "tank/safe", "file", 2)
+        cycle(product, name)
+        archiver.run(["mkdir", "-p", "/lab/copy"])
+        archiver.run(["mount", "-t", "zfs", f"{COPY}@{name}", "/lab/copy"])
+        theirs = archiver.run(["sha256sum", "/lab/copy/file"]).stdout.split()[0]
+        archiver.run(["umount", "/lab/copy"])
+        assert home.run(["sha256sum", "/tank/safe/file"]).stdout.split()[0] == theirs

@@ -1,0 +1,40 @@
+"""The machines' network can be cut and slowed, and is separate from all others."""
+
+import time
+
+from checks.lab.lab import Lab
+from checks.lab.vm import Vm
+
+PING = ["ping", "-c", "1", "-W", "2", "-q"]
+
+
+def reaches(one: Vm, other: Vm) -> bool:
+    return one.run([*PING, other.address], check=False).code == 0
+
+
+def test_a_cut_network_separates_the_machines_and_a_restored_one_does_not(bench: Lab) -> None:
+    home, archiver = bench.home, bench.archiver
+    assert reaches(home, archiver) and reaches(archiver, home)
+    bench.cut_network()
+    assert not reaches(home, archiver)
+    assert not reaches(archiver, home)
+    bench.restore_network()
+    assert reaches(home, archiver) and reaches(archiver, home)
+
+
+def test_nothing_outside_is_reachable_from_a_machine(home: Vm) -> None:
+    # An address for documentation (RFC 5737): nobody answers, but a route would be tried.
+    assert home.run([*PING, "192.0.2.1"], check=False).code != 0
+
+
+def test_a_rate_limit_slows_what_a_machine_sends(bench: Lab) -> None:
+    def seconds() -> float:
+        begin = time.monotonic()
+        bench.home.run(["head", "-c", "2000000", "/dev/zero"])
+        return time.monotonic() - begin
+
+    free = seconds()
+    with bench.rate_limit(bench.home, "8mbit"):
+        assert seconds() > 1.5
+    assert free < 1.5
+    assert seconds() < 1.5

@@ -1,0 +1,30 @@
+"""The generated ssh_config and known_hosts are all that OpenSSH needs."""
+
+from checks.lab.product import FOLDER, Product
+
+CONFIG = f"{FOLDER}/generated/hosts/home/ssh_config"
+
+
+def test_ssh_with_the_generated_files_enters_the_archiver_and_asks_nothing(product: Product) -> None:
+    home = product.lab.home
+    for _ in range(3):
+        entered = home.run([*ssh(product), "archiver", "hostname"], check=False)
+        assert entered.code == 0, entered
+        assert entered.stdout == "archiver\n"
+    assert home.run(["test", "-e", "/root/.ssh/known_hosts"], check=False).code == 1
+
+
+def test_ssh_with_the_generated_files_refuses_another_host_key(product: Product) -> None:
+    lab = product.lab
+    key = "/etc/ssh/ssh_host_ed25519_key"
+    lab.archiver.run(["rm", key])
+    lab.archiver.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
+    lab.archiver.run(["systemctl", "restart", "ssh.service"])
+    refused = lab.home.run([*ssh(product), "archiver", "hostname"], check=False)
+    assert refused.code == 255, refused
+    assert "Host key verification failed" in refused.stderr
+
+
+def ssh(product: Product) -> list[str]:
+    strict = ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
+    return ["ssh", "-F", CONFIG, *strict]
