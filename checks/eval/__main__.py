@@ -1,0 +1,98 @@
+"""Runs every check and prints one line for each; exits 1 when one fails."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import archiver
+import controls
+import examples
+import flake
+import home
+import host
+import refusals
+import store
+import syntax
+import template
+
+
+def tree(variable: str) -> Path | None:
+    """The folder that an environment variable names, if it is set."""
+    value = os.environ.get(variable)
+    return Path(value).resolve() if value else None
+
+
+class Report:
+    """Counts and prints."""
+
+    def __init__(self) -> None:
+        self.failed = 0
+
+    def check(self, claim: str, problems: Iterable[str]) -> None:
+        """Prints whether `claim` holds, and what speaks against it."""
+        start = time.monotonic()
+        found = list(problems)
+        self.failed += bool(found)
+        print(f"{'FAIL' if found else 'ok':4} {claim} ({time.monotonic() - start:.1f} s)", flush=True)
+        for problem in found:
+            print("     " + problem.replace("\n", "\n     "))
+
+
+def of_each(all_examples: list[examples.Example], check: Callable) -> Iterable[str]:
+    """The problems that `check` has with any example."""
+    return (problem for example in all_examples for problem in check(example))
+
+
+def stubs(report: Report, specs: list[examples.Example], folder: Path) -> None:
+    """What Nix alone can check."""
+    by_name = {example.name: example for example in specs}
+    report.check("every .nix file of the repository parses", syntax.problems_of_repository())
+    report.check("every generated .nix file parses", of_each(specs, syntax.problems))
+    report.check("the flake has its outputs, and its lock is one", flake.problems())
+    report.check("hosts have the options and units of the spec", of_each(specs, host.problems))
+    report.check("archivers have the values of the spec", of_each(specs, archiver.problems))
+    report.check("home.nix has the blocks of ssh_config", of_each(specs, home.problems))
+    report.check("wrong options and folders are refused", refusals.problems(by_name["home"]))
+    report.check("the flake template is whole", template.problems(by_name["dormouse"]))
+    report.check("no secret reaches the store", of_each(specs, store.problems))
+    report.check("control: a planted secret is found", store.control(by_name["home"], folder))
+    changed = controls.problems(by_name["home"], controls.HOST_CONTROLS, host.problems)
+    report.check("control: a changed host is noticed", changed)
+    changed = controls.problems(by_name["home"], controls.ARCHIVER_CONTROLS, archiver.problems)
+    report.check("control: a changed archiver is noticed", changed)
+
+
+def systems(report: Report, specs: list[examples.Example], nixpkgs: Path) -> None:
+    """What needs a nixpkgs: whole systems."""
+    by_name = {example.name: example for example in specs}
+    report.check("NixOS: hosts", of_each(specs, lambda example: host.problems(example, nixpkgs)))
+    report.check("NixOS: archivers", of_each(specs, lambda example: archiver.problems(example, nixpkgs)))
+    report.check("NixOS: refusals", refusals.problems(by_name["home"], nixpkgs))
+    report.check("NixOS: the flake template", template.problems(by_name["dormouse"], nixpkgs))
+
+
+def main() -> int:
+    """Generates the examples and checks them."""
+    nixpkgs, home_manager = tree("DORMOUSE_NIXPKGS"), tree("DORMOUSE_HOME_MANAGER")
+    report = Report()
+    with tempfile.TemporaryDirectory(prefix="dormouse-nix-") as folder:
+        specs = examples.generate_all(Path(folder))
+        stubs(report, specs, Path(folder))
+        if nixpkgs:
+            systems(report, specs, nixpkgs)
+        else:
+            print("skip whole NixOS systems: DORMOUSE_NIXPKGS names no nixpkgs tree")
+        if nixpkgs and home_manager:
+            check = of_each(specs, lambda example: home.problems(example, nixpkgs, home_manager))
+            report.check("home-manager: home.nix", check)
+        else:
+            print("skip home-manager: DORMOUSE_HOME_MANAGER and DORMOUSE_NIXPKGS name no trees")
+    print(f"{report.failed} failed" if report.failed else "all Nix checks passed")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,2 @@
+def problems(example, nixpkgs=None):
+    return []

@@ -1,0 +1,44 @@
+"""The comparisons find a difference: each control changes one generated value, and must be seen."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from examples import Example
+
+# A file, a pattern in it and what takes its place.
+HOST = "hosts/desktop/nixos.nix"
+HOST_CONTROLS = [
+    (HOST, r'localFilesystem = "[^"]*"', 'localFilesystem = "rpool/other"'),
+    (HOST, r'remoteFilesystem = "[^"]*"', 'remoteFilesystem = "archive/other"'),
+    (HOST, r"timeout = \d+", "timeout = 1"),
+    (HOST, r"daily = \d+", "daily = 1"),
+    (HOST, r'after = \[ "\w+"', "after = ["),
+    (HOST, r"recursive = true", "recursive = false"),
+    (HOST, r'username = "[^"]*"', 'username = "root"'),
+    (HOST, r'identityFilePath = "[^"]*"', 'identityFilePath = "/root/.ssh/id_ed25519"'),
+    (HOST, r'secretsDir = "[^"]*"', 'secretsDir = "/tmp"'),
+    (HOST, r'publicKey = "ssh-ed25519 \w{10}', 'publicKey = "ssh-ed25519 AAAAAAAAAA'),
+    (HOST, r'hostNames = \[ "[^"]*"', "hostNames = ["),
+    (HOST, r"alertAfter = \d+", "alertAfter = 1"),
+    (HOST, r'apiKeyFile = "[^"]*"', 'apiKeyFile = "/etc/key"'),
+]
+
+
+def problems(example: Example, controls: list, check: Callable[[Example], Iterator[str]]) -> Iterator[str]:
+    """Controls that `check` does not notice."""
+    for path, pattern, text in controls:
+        with tempfile.TemporaryDirectory() as folder:
+            generated = Path(shutil.copytree(example.generated, Path(folder) / "generated"))
+            # Without a manifest, so that it is the comparison that finds the change.
+            (generated / "manifest.json").unlink()
+            changed, count = re.subn(pattern, text, (generated / path).read_text(), count=1)
+            (generated / path).write_text(changed)
+            if count == 0:
+                yield f"control: {path} has no {pattern!r}"
+            elif not list(check(replace(example, generated=generated))):
+                yield f"control: {path}: {text!r} in place of {pattern!r} is not noticed"
+ARCHIVER_CONTROLS = []

@@ -1,0 +1,59 @@
+"""Every examples/*.json, generated into a folder of its own."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from nix import REPOSITORY
+
+# Keys that nobody uses: the same in each run, so that a failure can be looked at again.
+SEED = "00" * 31 + "01\n"
+
+
+@dataclass
+class Example:
+    """A spec and what dormouse-generate makes of it."""
+
+    name: str
+    generated: Path
+    secrets: Path
+
+    @property
+    def spec(self) -> dict:
+        return json.loads((self.generated / "spec.json").read_text())
+
+    def public_key(self, kind: str, name: str) -> str:
+        """The key of `keys/<kind>/<name>.pub`, without its comment."""
+        line = (self.generated / "keys" / kind / f"{name}.pub").read_text()
+        return " ".join(line.split()[:2])
+
+
+def generate(spec: Path, folder: Path) -> Example:
+    """Runs dormouse-generate on `spec`, with its output below `folder`."""
+    folder.mkdir(parents=True)
+    seed = folder / "seed"
+    seed.touch(mode=0o600)
+    seed.write_text(SEED)
+    example = Example(spec.stem, folder / "generated", folder / "secrets")
+    program = Path(os.environ["DORMOUSE_BIN_DIR"]).resolve() / "dormouse-generate"
+    argv = [program, "--spec", spec, "--seed", seed, "--out", example.generated, "--secrets", example.secrets]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"nix-checks: {' '.join(map(str, argv))} failed:\n{done.stderr}")
+    return example
+
+
+def generate_all(folder: Path) -> list[Example]:
+    """Every example and the spec of the flake template."""
+    specs = sorted((REPOSITORY / "examples").glob("*.json"))
+    template = REPOSITORY / "templates" / "flake" / "dormouse.json"
+    examples = [generate(spec, folder / spec.stem) for spec in specs]
+    return [*examples, generate(template, folder / "template")]
+
+
+def seconds(duration: str) -> int:
+    """`90s`, `2m`, `25h`, `7d` as a number."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+    return int(duration[:-1]) * units[duration[-1]]
