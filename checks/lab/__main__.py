@@ -1,4 +1,4 @@
-"""`python -m checks.lab`: build the image, run the tests, or look around."""
+"""`python -m checks.lab`: build the image, run the tests, watch a cycle, or look around."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from checks.lab import image, lab, saved_state
+from checks.lab import demo, image, lab, saved_state
 from checks.lab.signals import ended_by_terminate
 
 HERE = Path(__file__).parent
@@ -20,6 +20,8 @@ def main() -> int:
     build.set_defaults(do=build_image)
     test = commands.add_parser("test", help="run the tests; further arguments go to pytest")
     test.set_defaults(do=run_tests)
+    watch = commands.add_parser("demo", help="show one whole backup cycle")
+    watch.set_defaults(do=show_demo)
     shell = commands.add_parser("shell", help="start the machines and print how to enter them")
     shell.set_defaults(do=open_shell)
     arguments, rest = parser.parse_known_args()
@@ -37,6 +39,10 @@ def run_tests(arguments: list[str]) -> int:
     """Becomes pytest, so that a signal reaches it and not a parent that waits."""
     argv = [sys.executable, "-m", "pytest", "-c", str(HERE / "pytest.ini"), *arguments]
     os.execv(sys.executable, argv)
+
+
+def show_demo(_: list[str]) -> int:
+    return demo.run()
 
 
 def open_shell(_: list[str]) -> int:
