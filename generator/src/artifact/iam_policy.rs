@@ -1,9 +1,202 @@
-//! Of EC2 archivers.
+//! `archivers/<a>/iam-policy.json`: what AWS has to let the hosts of an EC2 archiver do.
+//!
+//! Reading is allowed in the region. Everything else is bound to the archiver's tags: on what
+//! exists, or on what the same call creates. Left out on purpose: iam:PassRole (the instance has
+//! no role), ec2:DescribeInstanceAttribute (it shows the user data, and so the host key), and
+//! ec2:DeleteVolume (the backups are on it).
+
+use serde_json::{Value, json};
 
 use super::Artifact;
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, defect};
+use crate::layout;
 use crate::problem::Problem;
+use crate::spec::{Ec2, Market};
 
-pub(crate) fn make(_: &Inputs, _: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
-    Ok(Vec::new())
+/// The AWS account that publishes NixOS' images.
+const NIXOS_ACCOUNT: &str = "427812963091";
+
+pub(crate) fn make(inputs: &Inputs, _: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
+    let mut files = Vec::new();
+    for (name, _, machine) in inputs.ec2() {
+        let policy = Policy { spec: &inputs.spec.name, archiver: name, machine };
+        let text = serde_json::to_string_pretty(&policy.document()).map_err(|error| defect(&error))?;
+        files.push(Artifact::public(layout::archiver_file(name, "iam-policy.json"), text + "\n"));
+    }
+    Ok(files)
+}
+
+struct Policy<'a> {
+    spec: &'a str,
+    archiver: &'a str,
+    machine: &'a Ec2,
+}
+
+impl Policy<'_> {
+    fn document(&self) -> Value {
+        let mut statements = vec![self.look(), self.run(), self.run_with(), self.run_image()];
+        if self.machine.image.bake {
+            statements.extend([self.run_own_image(), self.bake(), self.bake_into()]);
+        }
+        if self.machine.security_group_ids.is_empty() {
+            statements.extend([self.run_in_own_group(), self.create_group(), self.create_group_in()]);
+        }
+        statements.extend([self.create_volume(), self.tag_at_creation(), self.own_only()]);
+        json!({ "Version": "2012-10-17", "Statement": statements })
+    }
+
+    /// The resources of this kind in the account, or those of no account where that is false.
+    fn arn(&self, kind: &str, id: &str, in_account: bool) -> String {
+        let region = &self.machine.region;
+        let partition = match region.split('-').next() {
+            Some("cn") => "aws-cn",
+            _ if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        format!("arn:{partition}:ec2:{region}:{}:{kind}/{id}", if in_account { "*" } else { "" })
+    }
+
+    fn all(&self, kinds: &[&str]) -> Vec<String> {
+        kinds.iter().map(|kind| self.arn(kind, "*", !matches!(*kind, "image" | "snapshot"))).collect()
+    }
+
+    /// The tags that the call puts on what it creates.
+    fn requested(&self) -> Value {
+        json!({ "aws:RequestTag/dormouse:spec": self.spec, "aws:RequestTag/dormouse:archiver": self.archiver })
+    }
+
+    /// The tags that the resource has.
+    fn owned(&self) -> Value {
+        json!({ "aws:ResourceTag/dormouse:spec": self.spec, "aws:ResourceTag/dormouse:archiver": self.archiver })
+    }
+
+    fn look(&self) -> Value {
+        json!({
+            "Sid": "Look", "Effect": "Allow", "Resource": "*",
+            "Action": [
+                "ec2:DescribeAvailabilityZones", "ec2:DescribeImages", "ec2:DescribeInstanceStatus",
+                "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "ec2:DescribeInstances",
+                "ec2:DescribeSecurityGroups", "ec2:DescribeSnapshots", "ec2:DescribeSpotPriceHistory",
+                "ec2:DescribeSubnets", "ec2:DescribeVolumes", "ec2:DescribeVolumesModifications",
+                "ec2:DescribeVpcs"
+            ],
+            "Condition": { "StringEquals": { "aws:RequestedRegion": self.machine.region } }
+        })
+    }
+
+    fn run(&self) -> Value {
+        let mut condition = self.requested();
+        condition["ec2:MetadataHttpTokens"] = json!("required");
+        json!({
+            "Sid": "RunTagged", "Effect": "Allow", "Action": "ec2:RunInstances",
+            "Resource": self.all(&["instance"]), "Condition": { "StringEquals": condition }
+        })
+    }
+
+    /// What an instance is made of besides itself and its image.
+    fn run_with(&self) -> Value {
+        let mut resources = self.all(&["network-interface", "volume"]);
+        resources.push(self.arn("subnet", self.machine.subnet_id.as_deref().unwrap_or("*"), true));
+        let groups = self.machine.security_group_ids.iter();
+        resources.extend(groups.map(|id| self.arn("security-group", id, true)));
+        if self.machine.market == Market::Spot {
+            resources.extend(self.all(&["spot-instances-request"]));
+        }
+        json!({ "Sid": "RunWith", "Effect": "Allow", "Action": "ec2:RunInstances", "Resource": resources })
+    }
+
+    fn run_image(&self) -> Value {
+        match &self.machine.image.id {
+            Some(id) => json!({
+                "Sid": "RunImage", "Effect": "Allow", "Action": "ec2:RunInstances",
+                "Resource": [self.arn("image", id, false)]
+            }),
+            None => json!({
+                "Sid": "RunImage", "Effect": "Allow", "Action": "ec2:RunInstances",
+                "Resource": self.all(&["image"]),
+                "Condition": { "StringEquals": { "ec2:Owner": NIXOS_ACCOUNT } }
+            }),
+        }
+    }
+
+    fn run_own_image(&self) -> Value {
+        json!({
+            "Sid": "RunOwnImage", "Effect": "Allow", "Action": "ec2:RunInstances",
+            "Resource": self.all(&["image", "snapshot"]), "Condition": { "StringEquals": self.owned() }
+        })
+    }
+
+    fn run_in_own_group(&self) -> Value {
+        json!({
+            "Sid": "RunInOwnGroup", "Effect": "Allow", "Action": "ec2:RunInstances",
+            "Resource": self.all(&["security-group"]), "Condition": { "StringEquals": self.owned() }
+        })
+    }
+
+    fn bake(&self) -> Value {
+        json!({
+            "Sid": "BakeFromOwn", "Effect": "Allow", "Action": "ec2:CreateImage",
+            "Resource": self.all(&["instance"]), "Condition": { "StringEquals": self.owned() }
+        })
+    }
+
+    fn bake_into(&self) -> Value {
+        json!({
+            "Sid": "BakeTagged", "Effect": "Allow", "Action": "ec2:CreateImage",
+            "Resource": self.all(&["image", "snapshot"]), "Condition": { "StringEquals": self.requested() }
+        })
+    }
+
+    fn create_group(&self) -> Value {
+        json!({
+            "Sid": "CreateGroupTagged", "Effect": "Allow", "Action": "ec2:CreateSecurityGroup",
+            "Resource": self.all(&["security-group"]), "Condition": { "StringEquals": self.requested() }
+        })
+    }
+
+    fn create_group_in(&self) -> Value {
+        json!({
+            "Sid": "CreateGroupIn", "Effect": "Allow", "Action": "ec2:CreateSecurityGroup",
+            "Resource": self.all(&["vpc"])
+        })
+    }
+
+    fn create_volume(&self) -> Value {
+        json!({
+            "Sid": "CreateVolumeTagged", "Effect": "Allow", "Action": "ec2:CreateVolume",
+            "Resource": self.all(&["volume"]), "Condition": { "StringEquals": self.requested() }
+        })
+    }
+
+    /// Tags are set by the call that creates, never on what exists: else anything could be made
+    /// the archiver's own, and then be ended.
+    fn tag_at_creation(&self) -> Value {
+        json!({
+            "Sid": "TagAtCreation", "Effect": "Allow", "Action": "ec2:CreateTags",
+            "Resource": self.all(&[
+                "image", "instance", "network-interface", "security-group", "snapshot",
+                "spot-instances-request", "volume",
+            ]),
+            "Condition": {
+                "StringEquals": {
+                    "ec2:CreateAction": ["CreateImage", "CreateSecurityGroup", "CreateVolume", "RunInstances"]
+                },
+                "ForAllValues:StringLike": { "aws:TagKeys": ["Name", "dormouse:*"] }
+            }
+        })
+    }
+
+    fn own_only(&self) -> Value {
+        json!({
+            "Sid": "OwnOnly", "Effect": "Allow",
+            "Action": [
+                "ec2:AttachVolume", "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress",
+                "ec2:DeleteSecurityGroup", "ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DetachVolume",
+                "ec2:GetConsoleOutput", "ec2:ModifyVolume", "ec2:RevokeSecurityGroupEgress",
+                "ec2:RevokeSecurityGroupIngress", "ec2:TerminateInstances"
+            ],
+            "Resource": self.all(&["image", "instance", "security-group", "snapshot", "volume"]),
+            "Condition": { "StringEquals": self.owned() }
+        })
+    }
 }
