@@ -4,6 +4,7 @@
 //! but wrong types do not hide wrong values elsewhere ([`decode`]).
 
 mod decode;
+mod shape;
 mod syntax;
 mod wording;
 
@@ -53,11 +54,16 @@ const MAX_PROBLEMS: usize = 1000;
 /// The spec as far as it can be read, and all problems.
 fn check(value: Value, duplicates: Vec<Problem>) -> (Option<Spec>, Vec<Problem>) {
     let mut log = decode::Log::default();
-    let spec = decode::spec(value, &mut log);
+    let spec = decode::spec(value.clone(), &mut log);
     let decode::Log { mut problems, mut damaged } = log;
     damaged.extend(duplicates.iter().map(|problem| problem.path().clone()));
     problems.extend(duplicates);
     if let Some(spec) = &spec {
+        let misshapen =
+            shape::check(&value, spec).into_iter().filter(|problem| !problem.follows_from(&damaged));
+        let misshapen: Vec<Problem> = misshapen.collect();
+        damaged.extend(misshapen.iter().map(|problem| problem.path().clone()));
+        problems.extend(misshapen);
         let found = validate::spec(spec);
         problems.extend(found.into_iter().filter(|problem| !problem.follows_from(&damaged)));
     }

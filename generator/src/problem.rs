@@ -13,8 +13,8 @@ use crate::source::Source;
 /// So many problems are drawn; a file with more has one cause that shows in the first of them.
 const DRAWN_AT_MOST: usize = 100;
 
-/// Characters of a source line that are drawn; a minified spec is one line of any length.
-const LINE_AT_MOST: usize = 160;
+/// Longest line that is looked at as a whole; a minified spec is one line of any length.
+const LINE_AT_MOST: usize = 4000;
 
 /// Whether a problem stops the generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

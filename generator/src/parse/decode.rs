@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use serde_path_to_error::Segment;
 
-use super::wording;
+use super::{shape, wording};
 use crate::json_path::{JsonPath, Step};
 use crate::problem::Problem;
 use crate::spec::{Archiver, Ec2, Host, Spec, Static};
@@ -25,6 +25,11 @@ pub(super) struct Log {
 /// The spec, repaired where it had to be; none when its root is no object.
 pub(super) fn spec(mut value: Value, log: &mut Log) -> Option<Spec> {
     let root = JsonPath::root();
+    if !value.is_object() {
+        let reason = format!("expected an object, found {}", shape::kind(&value));
+        log.problems.push(Problem::new(root, reason, "write { \"version\": 1, … }"));
+        return None;
+    }
     let mut archivers = BTreeMap::new();
     let mut hosts = BTreeMap::new();
     if let Value::Object(object) = &mut value {

@@ -45,7 +45,11 @@ pub(super) fn problem(path: &JsonPath, reason: &str) -> Problem {
         let found = found.trim_start_matches("invalid type: ").trim_start_matches("invalid value: ");
         let expected = type_name(expected);
         let reason = format!("expected {expected}, found {}", readable(found));
-        return Problem::new(path.clone(), reason, format!("write {expected}"));
+        let fix = match field {
+            "linger" | "max_lifetime" | "timeout" | "alert_after" => "write a time such as \"2h\"".to_owned(),
+            _ => format!("write {expected}"),
+        };
+        return Problem::new(path.clone(), reason, fix);
     }
     match reason.split_once(": write ") {
         Some((reason, fix)) => Problem::new(path.clone(), reason, format!("write {fix}")),

@@ -13,8 +13,8 @@ const OLDEST_RELEASE: (u32, u32) = (25, 11);
 const TOO_SMALL: [&str; 2] = ["nano", "micro"];
 
 pub(super) fn check(machine: &Ec2, path: &JsonPath, problems: &mut Vec<Problem>) {
-    problems.extend(region(&machine.region, &path.key("region")));
-    problems.extend(zone(machine, path));
+    let no_region = region(&machine.region, &path.key("region"));
+    problems.extend(no_region.or_else(|| zone(machine, path)));
     problems.extend(instance_type(&machine.instance_type, &path.key("instance_type")));
     problems.extend(image(&machine.image, &path.key("image")));
     if let Some(id) = &machine.subnet_id {
