@@ -13,6 +13,7 @@ import examples
 import flake
 import home
 import host
+import nix
 import refusals
 import store
 import syntax
@@ -34,7 +35,11 @@ class Report:
     def check(self, claim: str, problems: Iterable[str]) -> None:
         """Prints whether `claim` holds, and what speaks against it."""
         start = time.monotonic()
-        found = list(problems)
+        found = []
+        try:
+            found += problems
+        except nix.EvaluationError as error:
+            found.append(str(error))
         self.failed += bool(found)
         print(f"{'FAIL' if found else 'ok':4} {claim} ({time.monotonic() - start:.1f} s)", flush=True)
         for problem in found:

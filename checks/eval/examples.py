@@ -1,5 +1,6 @@
 """Every examples/*.json, generated into a folder of its own."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -57,3 +58,13 @@ def seconds(duration: str) -> int:
     """`90s`, `2m`, `25h`, `7d` as a number."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
     return int(duration[:-1]) * units[duration[-1]]
+
+
+def login(example: Example, host: str, archiver: str) -> str:
+    """The user as whom a host logs in on an archiver."""
+    provider = example.spec["archivers"][archiver]["provider"]
+    if provider["type"] == "static":
+        return provider["user"]
+    user = f"dormouse-{host}"
+    # Linux takes 31 bytes.
+    return user if len(user) <= 31 else f"{user[:22]}-{hashlib.sha256(host.encode()).hexdigest()[:8]}"

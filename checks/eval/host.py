@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compare import items, same
-from examples import Example, seconds
+from examples import Example, login, seconds
 from nix import evaluate
 
 OPTIONS = {
@@ -33,7 +33,8 @@ def problems(example: Example, nixpkgs: Path | None = None) -> Iterator[str]:
 def compare(example: Example, name: str, found: dict) -> Iterator[str]:
     """What differs between a spec's host and its evaluated system."""
     host = example.spec["hosts"][name]
-    secrets = host.get("secrets_dir") or f"~/.local/state/dormouse/{example.spec['name']}/secrets"
+    default = f"~/.local/state/dormouse/{example.spec['name']}/secrets"
+    secrets = host.get("secrets_dir", default).rstrip("/")
     yield from same("failed assertions", found["failedAssertions"], [])
     yield from same("hostName", found["options"]["hostName"], name)
     yield from same("secretsDir", found["options"]["secretsDir"], secrets)
@@ -111,9 +112,3 @@ def known_hosts(example: Example, host: dict, found: dict) -> Iterator[str]:
         reached = {a if port == 22 else f"[{a}]:{port}" for a in addresses}
         reached.add(f"{name}.{example.spec['name']}.dormouse")
         yield from same(f"knownHosts.{name}: names", set(found[name]["hostNames"]), reached)
-
-
-def login(example: Example, host: str, archiver: str) -> str:
-    """The user as whom a host logs in; names too long for Linux are the generator's own affair."""
-    provider = example.spec["archivers"][archiver]["provider"]
-    return provider["user"] if provider["type"] == "static" else f"dormouse-{host}"

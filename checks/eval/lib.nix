@@ -18,6 +18,7 @@ let
     substring
     ;
 
+  escapeShellArg = text: "'${replaceStrings [ "'" ] [ "'\\''" ] (toString text)}'";
   nameValuePair = name: value: { inherit name value; };
   hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
   hasSuffix =
@@ -40,6 +41,7 @@ in
     concatMap
     concatStringsSep
     elem
+    escapeShellArg
     filter
     hasPrefix
     hasSuffix
@@ -53,9 +55,11 @@ in
     replaceStrings
     ;
 
+  concatMapStrings = f: list: concatStringsSep "" (map f list);
   concatMapStringsSep =
     separator: f: list:
     concatStringsSep separator (map f list);
+  escapeShellArgs = list: concatStringsSep " " (map escapeShellArg list);
   filterAttrs =
     keep: set:
     listToAttrs (
