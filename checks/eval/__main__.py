@@ -58,6 +58,7 @@ def stubs(report: Report, specs: list[examples.Example], folder: Path) -> None:
     report.check("every generated .nix file parses", of_each(specs, syntax.problems))
     report.check("the flake has its outputs, and its lock is one", flake.problems())
     report.check("hosts have the options and units of the spec", of_each(specs, host.problems))
+    report.check("units.json shows the units", host.golden())
     report.check("archivers have the values of the spec", of_each(specs, archiver.problems))
     report.check("home.nix has the blocks of ssh_config", of_each(specs, home.problems))
     report.check("wrong options and folders are refused", refusals.problems(by_name["home"]))

@@ -11,7 +11,9 @@ from nix import evaluate
 USERS_OWN = "enableDefaultConfig"
 
 
-def problems(example: Example, nixpkgs: Path | None = None, home_manager: Path | None = None) -> Iterator[str]:
+def problems(
+    example: Example, nixpkgs: Path | None = None, home_manager: Path | None = None
+) -> Iterator[str]:
     """What differs between a host's home.nix and its ssh_config."""
     for host in list(example.spec["hosts"])[: 1 if home_manager else None]:
         expected = blocks((example.generated / "hosts" / host / "ssh_config").read_text())
@@ -28,7 +30,10 @@ def compare(expected: dict, found: dict) -> Iterator[str]:
         yield from same(f"{shape} through the module", found[shape]["throughModule"], found[shape]["alone"])
         yield from same(f"{shape}: enable", found[shape]["alone"]["enable"], True)
     yield from same("settings", found["settings"]["alone"]["settings"], expected)
-    old = {block["host"]: block["extraOptions"] for block in found["matchBlocks"]["alone"]["matchBlocks"].values()}
+    old = {
+        block["host"]: block["extraOptions"]
+        for block in found["matchBlocks"]["alone"]["matchBlocks"].values()
+    }
     yield from same("matchBlocks", old, expected)
     if found["real"]:
         yield from same("failed assertions", found["real"]["failedAssertions"], [])

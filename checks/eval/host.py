@@ -1,12 +1,17 @@
 """hosts/<h>/nixos.nix and modules/nixos.nix make the units that the spec asks for."""
 
+import json
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from compare import items, same
 from examples import Example, login, seconds
-from nix import evaluate
+from nix import HERE, REPOSITORY, evaluate
+
+# DORMOUSE_BLESS=1 checks/nix-checks.sh writes it anew; read the diff.
+UNITS = HERE / "units.json"
 
 OPTIONS = {
     "host": "archiver",
@@ -30,6 +35,16 @@ def problems(example: Example, nixpkgs: Path | None = None) -> Iterator[str]:
             yield f"{example.name}: host {host}: {problem}"
 
 
+def golden() -> Iterator[str]:
+    """What differs from units.json, which shows the units of home.json's host to readers."""
+    generated = REPOSITORY / "generator" / "tests" / "golden" / "home"
+    found = evaluate("host.nix", generated=generated, host="desktop")
+    units = {kind: found[kind] for kind in ("services", "timers")}
+    if "DORMOUSE_BLESS" in os.environ:
+        UNITS.write_text(json.dumps(units, indent=2, sort_keys=True) + "\n")
+    yield from same("units", units, json.loads(UNITS.read_text()))
+
+
 def compare(example: Example, name: str, found: dict) -> Iterator[str]:
     """What differs between a spec's host and its evaluated system."""
     host = example.spec["hosts"][name]
@@ -42,9 +57,13 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
     yield from report(host.get("report"), found["options"]["report"])
     yield from known_hosts(example, host, found["knownHosts"])
     yield from same("replications", set(found["options"]["replications"]), set(host["replications"]))
-    units = {f"dormouse-{r}" for r in host["replications"]} | {f"dormouse-audit-{r}" for r in host["replications"]}
+    units = {f"dormouse-{r}" for r in host["replications"]} | {
+        f"dormouse-audit-{r}" for r in host["replications"]
+    }
     yield from same("services", set(found["services"]), units)
-    yield from same("timers", set(found["timers"]), {unit for unit in units if unit.startswith("dormouse-audit-")})
+    yield from same(
+        "timers", set(found["timers"]), {unit for unit in units if unit.startswith("dormouse-audit-")}
+    )
     for replication, spec in host["replications"].items():
         expected = {option: spec[field] for option, field in OPTIONS.items()}
         expected |= {
@@ -52,14 +71,20 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
             "timeout": seconds(spec["timeout"]),
             "username": login(example, name, spec["archiver"]),
         }
-        yield from items(f"replications.{replication}", found["options"]["replications"][replication], expected)
+        yield from items(
+            f"replications.{replication}", found["options"]["replications"][replication], expected
+        )
         command = ["replicate", replication]
-        yield from service(found["services"][f"dormouse-{replication}"], spec, name, secrets, command, spec["after"])
+        yield from service(
+            found["services"][f"dormouse-{replication}"], spec, name, secrets, command, spec["after"]
+        )
         audit = ["replicate", "--audit", replication]
         yield from service(found["services"][f"dormouse-audit-{replication}"], spec, name, secrets, audit, [])
 
 
-def service(found: dict, spec: dict, host: str, secrets: str, command: list[str], after: list[str]) -> Iterator[str]:
+def service(
+    found: dict, spec: dict, host: str, secrets: str, command: list[str], after: list[str]
+) -> Iterator[str]:
     """What differs in one service."""
     what = " ".join(command)
     snapshots = [f"zfs-snapshot-{snapshot_class}.service" for snapshot_class in after]

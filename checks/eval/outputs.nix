@@ -14,13 +14,19 @@ let
 
   pkgsFor =
     system:
-    lib.genAttrs [ "clippy" "nixfmt" "nixfmt-tree" "rustfmt" ] derivationNamed
+    lib.genAttrs [ "clippy" "jq" "nixfmt" "nixfmt-tree" "rustfmt" ] derivationNamed
     // {
-      callPackage = file: _: import file { inherit lib rustPlatform; };
+      callPackage =
+        file: _:
+        import file {
+          inherit lib rustPlatform;
+          openssh = "/openssh";
+        };
       mkShell = _: derivationNamed "shell";
       runCommand =
         name: _: _:
         derivationNamed name;
+      writeText = name: _: derivationNamed name;
       stdenv.hostPlatform = { inherit system; };
     };
 

@@ -17,7 +17,10 @@ OPTIONS = [
     ({"zfs": False}, ["boot.supportedFilesystems"]),
     ({"hostId": None}, ["networking.hostId"]),
     ({"dormouse": {"hostName": "nobody"}}, ["services.dormouse.hostName", "`nobody`", "`desktop`", RUN]),
-    ({"dormouse": {"secretsDir": STORE}}, ["services.dormouse.secretsDir", STORE, "Nix store", "rotate desktop"]),
+    (
+        {"dormouse": {"secretsDir": STORE}},
+        ["services.dormouse.secretsDir", STORE, "Nix store", "rotate desktop"],
+    ),
     ({"dormouse": {"secretsDir": "secrets"}}, ["services.dormouse.secretsDir", "no absolute path"]),
     (
         {"dormouse": {"report": {"honeycomb": {"apiKeyFile": STORE}}}},
@@ -52,7 +55,10 @@ def problems(home: Example, nixpkgs: Path | None = None) -> Iterator[str]:
     cases = OPTIONS + [({"dormouse": {"replications": {"safe": r}}}, texts) for r, texts in REPLICATION]
     twin = evaluate("host.nix", generated=home.generated, host="desktop")["options"]["replications"]["safe"]
     cases += [
-        ({"dormouse": {"replications": {"twin": twin}}}, ["`safe`, `twin`", "one target", "archive/desktop/safe"]),
+        (
+            {"dormouse": {"replications": {"twin": twin}}},
+            ["`safe`, `twin`", "one target", "archive/desktop/safe"],
+        ),
         ({"dormouse": {"replications": {"twin": twin}}}, ["replications.twin is not in", RUN]),
         ({"dormouse": {"replications": {"audit-safe": twin}}}, ["dormouse-audit-safe.service"]),
     ]
