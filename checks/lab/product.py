@@ -20,6 +20,8 @@ from checks.lab.remote import Running
 
 BINARY = "/usr/local/bin/dormouse"
 FOLDER = "/lab"
+# Where dormouse and the generated ssh_config look when nobody says otherwise.
+SECRETS = "/root/.local/state/dormouse/lab/secrets"
 
 
 class MissingBinary(Exception):
@@ -35,6 +37,11 @@ def binary(name: str) -> Path:
             " then set DORMOUSE_BIN_DIR to the folder with its programs"
         )
     return Path(folder) / name
+
+
+def check_binaries() -> None:
+    for name in ("dormouse", "dormouse-generate"):
+        binary(name)
 
 
 def static_spec(replications: dict[str, Any], address: str) -> dict[str, Any]:
@@ -69,20 +76,17 @@ class Product:
         spec = static_spec(self.replications, self.lab.archiver.address)
         self.spec.write_text(json.dumps(spec, indent=2))
         if not self.seed.exists():
-            process.run([str(binary("dormouse-generate")), "init", *self._places("spec.init.json")])
-        process.run([str(binary("dormouse-generate")), *self._places("dormouse.json")])
+            self._make_seed()
+        outputs = ["--out", str(self.generated), "--secrets", str(self.secrets)]
+        inputs = ["--spec", str(self.spec), "--seed", str(self.seed)]
+        process.run([str(binary("dormouse-generate")), *inputs, *outputs])
 
     def install_home(self) -> None:
         home = self.lab.home
         if home.run(["test", "-x", BINARY], check=False).code != 0:
             home.put(BINARY, stripped(binary("dormouse")), 0o755)
-        files = {
-            "dormouse.json": self.spec,
-            "generated": self.generated,
-            "secrets/hosts/home": self.secrets / "hosts/home",
-        }
-        home.run(["mkdir", "-p", FOLDER])
-        home.run(["tar", "-x", "-C", FOLDER], stdin=packed(files))
+        self._unpack(FOLDER, {"dormouse.json": self.spec, "generated": self.generated})
+        self._unpack(f"{SECRETS}/hosts", {"home": self.secrets / "hosts/home"})
 
     def install_archiver(self) -> None:
         """What a user does on a machine of theirs: its host key, and who may enter."""
@@ -106,8 +110,7 @@ class Product:
         return document
 
     def argv(self, *arguments: str) -> list[str]:
-        places = ["--spec", f"{FOLDER}/dormouse.json", "--host", "home", "--secrets", f"{FOLDER}/secrets"]
-        return [BINARY, *places, *arguments]
+        return [BINARY, "--spec", f"{FOLDER}/dormouse.json", "--host", "home", *arguments]
 
     @property
     def spec(self) -> Path:
@@ -125,11 +128,14 @@ class Product:
     def secrets(self) -> Path:
         return self.folder / "secrets"
 
-    def _places(self, spec: str) -> list[str]:
-        return [
-            *("--spec", str(self.folder / spec), "--seed", str(self.seed)),
-            *("--out", str(self.generated), "--secrets", str(self.secrets)),
-        ]
+    def _unpack(self, folder: str, files: dict[str, Path]) -> None:
+        self.lab.home.run(["mkdir", "-p", folder])
+        self.lab.home.run(["tar", "-x", "-C", folder], stdin=packed(files))
+
+    def _make_seed(self) -> None:
+        """`init` makes a seed together with a first spec, which we do not use."""
+        init = [str(binary("dormouse-generate")), "init", "--host", "home"]
+        process.run([*init, "--spec", str(self.folder / "first.json"), "--seed", str(self.seed)])
 
 
 def packed(files: dict[str, Path]) -> bytes:

@@ -200,6 +200,8 @@ class Vm:
     def _introduce(self, timeout: float) -> None:
         """Tells the guest who it is, then connects."""
         assert self._agent is not None
+        # The clock is part of what it is told, so tell it when it listens.
+        self._agent.run(":", timeout)
         self._agent.run(self._identity(), timeout)
         self._remote.connect(timeout)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.lab import evidence, lab
+from checks.lab import evidence, lab, product
 from checks.lab.lab import Lab
 from checks.lab.pool import zfs
 from checks.lab.product import Product
@@ -20,6 +20,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     report = yield
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     return report
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Says at once, before any machine starts, that there is nothing to test."""
+    if any("product" in getattr(item, "fixturenames", ()) for item in session.items):
+        try:
+            product.check_binaries()
+        except product.MissingBinary as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,8 +67,8 @@ def archiver(bench: Lab) -> Vm:
     return bench.archiver
 
 
-@pytest.fixture
-def product(bench: Lab, tmp_path: Path) -> Product:
+@pytest.fixture(name="product")
+def installed_product(bench: Lab, tmp_path: Path) -> Product:
     """The product, installed on both machines, for `tank/safe` at home."""
     zfs(bench.home, "create", "tank/safe")
     installed = Product(bench, tmp_path)

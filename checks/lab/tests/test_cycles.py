@@ -24,6 +24,7 @@ def test_children_zvols_and_awkward_names_arrive(product: Product) -> None:
     zfs(home, "create", "tank/safe/with space")
     zfs(home, "create", "-p", "tank/safe/deep/er/est")
     zfs(home, "create", "-V", "8M", "tank/safe/vol")
+    home.run(["udevadm", "wait", "--settle", "--timeout=30", "/dev/zvol/tank/safe/vol"])
     for name in ("one", "two:2", "three.3"):
         tree.write(home, "tank/safe/with space", name, 1)
         home.run(["dd", "if=/dev/urandom", "of=/dev/zvol/tank/safe/vol", "bs=1M", "count=2", "status=none"])

@@ -2,14 +2,16 @@
 
 import os
 import signal
+import time
 
 import pytest
 
 from checks.lab.lab import Lab
-from checks.lab.vm import MachineEnded, Vm
+from checks.lab.pool import value, zfs
+from checks.lab.vm import MachineEnded
 
 
-def test_each_machine_has_a_name_keys_and_numbers_of_its_own(bench: Lab) -> None:
+def test_each_machine_has_a_name_keys_and_numbers_of_its_own(machines: Lab) -> None:
     for command in (
         ["hostname"],
         ["hostid"],
@@ -18,16 +20,26 @@ def test_each_machine_has_a_name_keys_and_numbers_of_its_own(bench: Lab) -> None
         ["cat", "/etc/lab/ssh_host_ed25519_key.pub"],
         ["head", "-c", "16", "/dev/urandom"],
     ):
-        assert bench.home.run(command).out != bench.archiver.run(command).out
+        assert machines.home.run(command).out != machines.archiver.run(command).out
 
 
-def test_the_clock_of_a_woken_machine_is_right(home: Vm) -> None:
-    guest = int(home.run(["date", "+%s"]).stdout)
-    assert abs(guest - int(os.popen("date +%s").read())) <= 3
+def test_machines_never_draw_the_same_guids(bench: Lab) -> None:
+    drawn: list[str] = []
+    for pool in bench.pools:
+        drawn.append(value(pool.vm, "guid", pool.name))
+        for number in range(10):
+            zfs(pool.vm, "snapshot", f"{pool.name}@{number}")
+            drawn.append(value(pool.vm, "guid", f"{pool.name}@{number}"))
+    assert len(set(drawn)) == len(drawn)
 
 
-def test_systemd_runs_in_the_machines_and_nothing_in_it_failed(bench: Lab) -> None:
-    for vm in bench.machines:
+def test_the_clock_of_a_woken_machine_is_right(machines: Lab) -> None:
+    guest = int(machines.home.run(["date", "+%s"]).stdout)
+    assert abs(guest - time.time()) <= 3
+
+
+def test_systemd_runs_in_the_machines_and_nothing_in_it_failed(machines: Lab) -> None:
+    for vm in machines.machines:
         assert vm.run(["systemctl", "is-system-running"], check=False).stdout == "running\n"
 
 
@@ -43,19 +55,19 @@ def test_a_killed_machine_is_noticed_and_comes_back_clean(bench: Lab) -> None:
     assert archiver.run(["cat", "/root/mark"], check=False).code == 1
 
 
-def test_a_command_that_fails_tells_where_and_what(home: Vm) -> None:
+def test_a_command_that_fails_tells_where_and_what(machines: Lab) -> None:
     with pytest.raises(Exception, match="(?s)on home: \\$ ls /nowhere.*exit 2.*No such file"):
-        home.run(["ls", "/nowhere"])
+        machines.home.run(["ls", "/nowhere"])
 
 
-def test_arguments_arrive_as_they_are(home: Vm) -> None:
+def test_arguments_arrive_as_they_are(machines: Lab) -> None:
     awkward = ["a b", "$HOME", "'", '"', "\\", "*", "", "new\nline", "é"]
-    printed = home.run(["printf", "%s\\0", *awkward]).out
+    printed = machines.home.run(["printf", "%s\\0", *awkward]).out
     assert printed.decode().split("\0")[:-1] == awkward
 
 
-def test_a_file_arrives_whole_and_with_its_mode(home: Vm) -> None:
+def test_a_file_arrives_whole_and_with_its_mode(machines: Lab) -> None:
     content = os.urandom(300_000)
-    home.put("/lab/deep/file", content, 0o640)
-    assert home.get("/lab/deep/file") == content
-    assert home.run(["stat", "-c", "%a", "/lab/deep/file"]).stdout == "640\n"
+    machines.home.put("/lab/deep/file", content, 0o640)
+    assert machines.home.get("/lab/deep/file") == content
+    assert machines.home.run(["stat", "-c", "%a", "/lab/deep/file"]).stdout == "640\n"

@@ -3,14 +3,18 @@
 from checks.lab.product import FOLDER, Product
 
 CONFIG = f"{FOLDER}/generated/hosts/home/ssh_config"
+KNOWN_HOSTS = f"{FOLDER}/generated/known_hosts"
 
 
 def test_ssh_with_the_generated_files_enters_the_archiver_and_asks_nothing(product: Product) -> None:
     home = product.lab.home
     for _ in range(3):
-        entered = home.run([*ssh(product), "archiver", "hostname"], check=False)
+        entered = home.run([*ssh(), "archiver", "hostname"], check=False)
         assert entered.code == 0, entered
         assert entered.stdout == "archiver\n"
+    by_file = ["-o", "KnownHostsCommand=none", "-o", f"UserKnownHostsFile={KNOWN_HOSTS}"]
+    entered = home.run([*ssh(), *by_file, "archiver", "hostname"], check=False)
+    assert entered.stdout == "archiver\n", entered
     assert home.run(["test", "-e", "/root/.ssh/known_hosts"], check=False).code == 1
 
 
@@ -20,11 +24,11 @@ def test_ssh_with_the_generated_files_refuses_another_host_key(product: Product)
     lab.archiver.run(["rm", key])
     lab.archiver.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
     lab.archiver.run(["systemctl", "restart", "ssh.service"])
-    refused = lab.home.run([*ssh(product), "archiver", "hostname"], check=False)
+    refused = lab.home.run([*ssh(), "archiver", "hostname"], check=False)
     assert refused.code == 255, refused
     assert "Host key verification failed" in refused.stderr
 
 
-def ssh(product: Product) -> list[str]:
+def ssh() -> list[str]:
     strict = ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
     return ["ssh", "-F", CONFIG, *strict]

@@ -1,0 +1,1 @@
+"""One file for each group of actions; `action.load` reads this folder."""

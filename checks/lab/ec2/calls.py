@@ -1,0 +1,50 @@
+"""A record of every call that reached the API."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+from checks.lab.ec2.form import Form
+
+SECRET = ("UserData", "UserData.Value")
+
+
+@dataclass
+class Call:
+    """One request and how it ended: `ok`, an error's code, or `lost`."""
+
+    time: float
+    action: str
+    parameters: dict[str, str]
+    outcome: str = "ok"
+
+
+@dataclass
+class Calls:
+    """The calls in their order. `len(ec2.calls)` before a step marks where it begins."""
+
+    made: list[Call] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.made)
+
+    def note(self, time: float, action: str, form: Form) -> Call:
+        call = Call(time, action, without_secrets(form))
+        self.made.append(call)
+        return call
+
+    def count(self, action: str | None = None, *, since: int = 0) -> int:
+        """How many calls there were, of one action or of all."""
+        return sum(action in (None, call.action) for call in self.made[since:])
+
+    def by_action(self, *, since: int = 0) -> Counter[str]:
+        return Counter(call.action for call in self.made[since:])
+
+
+def without_secrets(form: Form) -> dict[str, str]:
+    """User data holds a host's private key, so only its digest is kept."""
+    kept = {key: value for key, value in form.flat.items() if key not in ("Action", "Version")}
+    for name in SECRET:
+        if name in kept:
+            kept[name] = f"sha256:{hashlib.sha256(kept[name].encode()).hexdigest()}"
+    return kept

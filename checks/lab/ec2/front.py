@@ -1,0 +1,95 @@
+"""The API's front: every call comes through here, one at a time."""
+
+import re
+import threading
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+
+from checks.lab.ec2 import action, moto_api
+from checks.lab.ec2.action import Request
+from checks.lab.ec2.calls import Call, Calls
+from checks.lab.ec2.clock import Clock
+from checks.lab.ec2.context import Context
+from checks.lab.ec2.faults import Faults, ReplyLost
+from checks.lab.ec2.form import Form
+from checks.lab.ec2.machines import Machines
+from checks.lab.ec2.refusal import Refusal
+from checks.lab.ec2.region import Region
+from checks.lab.ec2.timing import Timing
+
+SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+
+
+class Front:
+    """A WSGI application that is EC2."""
+
+    def __init__(self, machines: Machines, clock: Clock, timing: Timing) -> None:
+        action.load()
+        self.account = moto_api.new_account()
+        self.machines = machines
+        self.clock = clock
+        self.timing = timing
+        self.faults = Faults()
+        self.calls = Calls()
+        self.lock = threading.RLock()
+        self._regions: dict[str, Region] = {}
+
+    def region(self, name: str) -> Region:
+        with self.lock:
+            if name not in self._regions:
+                backend = moto_api.backend(self.account, name)
+                self._regions[name] = Region(
+                    Context(self.account, name, backend, self.clock, self.timing, self.machines)
+                )
+            return self._regions[name]
+
+    def advance(self) -> list[Region]:
+        """Brings everything to where it is by now."""
+        with self.lock:
+            for region in self._regions.values():
+                region.advance()
+            return list(self._regions.values())
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        form = Form.parse(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        call = self.calls.note(self.clock.now(), form.get("Action") or "", form)
+        request_id = str(uuid.uuid4())
+        try:
+            status, body = 200, self._answer(call, environ, form)
+        except Refusal as refusal:
+            call.outcome = refusal.code
+            status, body = refusal.status, refusal.xml(request_id)
+        except ReplyLost:
+            call.outcome = "lost"
+            raise
+        headers = {"Content-Type": "text/xml;charset=UTF-8", "x-amzn-RequestId": request_id}
+        start_response(f"{status} {call.outcome}", list(headers.items()))
+        return [body]
+
+    def _answer(self, call: Call, environ: dict[str, Any], form: Form) -> bytes:
+        region = self.region(signed_region(environ))
+        loses_reply = self.faults.strike(call.action, form)
+        with self.lock:
+            region.throttle.check(call.action, form)
+            region.advance()
+            try:
+                body = action.find(call.action)(Request(region, form, environ))
+            except ServiceException as error:
+                raise moto_api.refused(error) from error
+            region.advance()
+        if loses_reply:
+            raise ReplyLost
+        return body
+
+
+def signed_region(environ: dict[str, Any]) -> str:
+    """The region is told by the signature; an unsigned call is refused."""
+    scope = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    if scope is None or scope[2] != "ec2":
+        raise Refusal(
+            "AuthFailure", "AWS was not able to validate the provided access credentials"
+        )
+    return scope[1]
