@@ -16,8 +16,10 @@ mod write;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser};
+use signal_hook::consts::SIGXFSZ;
 
 use failure::Failure;
 
@@ -62,8 +64,11 @@ impl Inputs {
 /// Runs the command, and prints its failure once.
 pub(crate) fn run() -> ExitCode {
     let Arguments { inputs, generate, command } = Arguments::parse();
+    // A limit on file sizes then fails the write, which is told and cleaned up after; the signal's
+    // default would end the program at once.
+    let _limit = signal_hook::flag::register(SIGXFSZ, Arc::default());
     let result = match command {
-        Some(command) => generate.refuse_given().and_then(|()| command.run(&inputs)),
+        Some(command) => generate.refuse_check().and_then(|()| command.run(&inputs)),
         None => generate.run(&inputs),
     };
     match result {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dormouse_generator::problem::Problems;
 
@@ -18,8 +18,8 @@ pub(super) enum Failure {
     Spec(Box<Problems>),
     /// One thing is wrong: what, and what to do about it.
     Message { code: u8, text: String, fix: String },
-    /// `--check` found differences, and has printed them.
-    Stale,
+    /// `--check` found differences in this folder, and has printed them.
+    Stale(PathBuf),
 }
 
 impl Failure {
@@ -52,7 +52,7 @@ impl Failure {
         match self {
             Self::Spec(_) => REFUSED,
             Self::Message { code, .. } => *code,
-            Self::Stale => FAILED,
+            Self::Stale(_) => FAILED,
         }
     }
 
@@ -61,7 +61,10 @@ impl Failure {
             Self::Spec(problems) => problems.render(colour),
             Self::Message { text, fix, .. } if fix.is_empty() => format!("error: {text}"),
             Self::Message { text, fix, .. } => format!("error: {text}\n  = help: {fix}"),
-            Self::Stale => "error: the folder is not what the spec says\n  = help: run dormouse-generate, and commit what it writes".to_owned(),
+            Self::Stale(out) => format!(
+                "error: {} is not what the spec says\n  = help: run dormouse-generate, and commit what it writes",
+                out.display()
+            ),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What several tests need.
 
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::panic, clippy::unwrap_used)]
+
+pub mod sandbox;
 
 use std::collections::BTreeMap;
 use std::fs;

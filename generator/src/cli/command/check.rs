@@ -43,7 +43,7 @@ pub(super) fn run(parsed: Parsed, seed: Option<&Path>, out: &Path) -> Result<(),
         return Ok(());
     }
     say(&diff);
-    Err(Failure::Stale)
+    Err(Failure::Stale(out.to_path_buf()))
 }
 
 /// The public keys that an earlier run left; one that is missing or garbled shows in the diff.

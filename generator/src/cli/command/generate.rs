@@ -25,7 +25,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "DIR", default_value = layout::DEFAULT_OUT)]
     out: PathBuf,
     /// Folder for secret files [default: $XDG_STATE_HOME/dormouse/<spec name>/secrets].
-    #[arg(long, value_name = "DIR", conflicts_with = "check")]
+    #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
     /// Write nothing; print how --out differs from what the spec says, and exit 1 if it does.
     /// Needs no seed; with --seed, the public keys are checked too.
@@ -34,12 +34,12 @@ pub(in crate::cli) struct Arguments {
 }
 
 impl Arguments {
-    /// These options belong to generating alone; `--check` before all promises to write nothing.
-    pub(in crate::cli) fn refuse_given(&self) -> Result<(), Failure> {
-        if !self.check && self.secrets.is_none() {
+    /// `--check` before a command would promise to write nothing.
+    pub(in crate::cli) fn refuse_check(&self) -> Result<(), Failure> {
+        if !self.check {
             return Ok(());
         }
-        Err(Failure::refused("--check and --secrets go with no command", "leave them out"))
+        Err(Failure::refused("--check goes with no command", "leave it out"))
     }
 
     pub(in crate::cli) fn run(self, inputs: &Inputs) -> Result<(), Failure> {

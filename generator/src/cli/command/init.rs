@@ -10,7 +10,6 @@ use dormouse_generator::secret::Seed;
 use dormouse_generator::spec::Spec;
 use rand::TryRng;
 use rand::rngs::SysRng;
-use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::cli::exposure::refuse_exposed;
@@ -44,7 +43,7 @@ pub(in crate::cli) struct Arguments {
 
 impl Arguments {
     pub(in crate::cli) fn run(self, inputs: &Inputs) -> Result<(), Failure> {
-        let text = self.spec_text()?;
+        let text = self.spec_text();
         Spec::parse("the starting spec", text.as_bytes())
             .map_err(|problems: Problems| Failure::Spec(problems.into()))?;
         let seed_path = inputs.seed(&self.name)?;
@@ -62,37 +61,53 @@ impl Arguments {
         Ok(())
     }
 
-    fn spec_text(&self) -> Result<String, Failure> {
-        let Self { name, host, archiver, pool, source, .. } = self;
-        let archiver_value = match &self.address {
-            Some(address) => json!({
-                "provider": { "type": "static", "address": address },
-                "pool": { "name": pool }
-            }),
-            None => json!({
-                "provider": {
-                    "type": "ec2",
-                    "region": self.region,
-                    "availability_zone": format!("{}a", self.region),
-                    "image": { "nixos": "26.05" }
-                },
-                "volume": { "type": "sc1", "size_gib": 500 },
-                "pool": { "name": pool }
-            }),
+    /// The starting spec, in the order and layout that a person would choose.
+    fn spec_text(&self) -> String {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let (name, host, archiver) = (quoted(&self.name), quoted(&self.host), quoted(&self.archiver));
+        let (pool, source) = (quoted(&self.pool), quoted(&self.source));
+        let provider = match &self.address {
+            Some(address) => {
+                format!(r#""provider": {{ "type": "static", "address": {} }},"#, quoted(address))
+            }
+            None => format!(
+                r#""provider": {{
+        "type": "ec2",
+        "region": {},
+        "availability_zone": {},
+        "image": {{ "nixos": "26.05" }}
+      }},
+      "volume": {{ "type": "sc1", "size_gib": 500 }},"#,
+                quoted(&self.region),
+                quoted(&format!("{}a", self.region))
+            ),
         };
-        let leaf = source.rsplit('/').next().unwrap_or(source);
-        let target = format!("{pool}/{host}/{leaf}");
-        let spec = json!({
-            "version": 1,
-            "name": name,
-            "archivers": { archiver: archiver_value },
-            "hosts": { host: { "replications": {
-                "safe": { "archiver": archiver, "source": source, "target": target }
-            } } }
-        });
-        serde_json::to_string_pretty(&spec).map(|text| text + "\n").map_err(|error| {
-            Failure::failed(format!("cannot write the starting spec: {error}"), "report this")
-        })
+        let leaf = self.source.rsplit('/').next().unwrap_or(&self.source);
+        let target = quoted(&format!("{}/{}/{leaf}", self.pool, self.host));
+        format!(
+            r#"{{
+  "version": 1,
+  "name": {name},
+  "archivers": {{
+    {archiver}: {{
+      {provider}
+      "pool": {{ "name": {pool} }}
+    }}
+  }},
+  "hosts": {{
+    {host}: {{
+      "replications": {{
+        "safe": {{
+          "archiver": {archiver},
+          "source": {source},
+          "target": {target}
+        }}
+      }}
+    }}
+  }}
+}}
+"#
+        )
     }
 }
 
