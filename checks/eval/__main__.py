@@ -65,10 +65,14 @@ def stubs(report: Report, specs: list[examples.Example], folder: Path) -> None:
     report.check("the flake template is whole", template.problems(by_name["dormouse"]))
     report.check("no secret reaches the store", of_each(specs, store.problems))
     report.check("control: a planted secret is found", store.control(by_name["home"], folder))
-    changed = controls.problems(by_name["home"], controls.HOST_CONTROLS, host.problems)
-    report.check("control: a changed host is noticed", changed)
-    changed = controls.problems(by_name["home"], controls.ARCHIVER_CONTROLS, archiver.problems)
-    report.check("control: a changed archiver is noticed", changed)
+    for what, changes, check in (
+        ("file that does not parse", controls.SYNTAX_CONTROLS, syntax.problems),
+        ("changed host", controls.HOST_CONTROLS, host.problems),
+        ("changed archiver", controls.ARCHIVER_CONTROLS, archiver.problems),
+        ("changed home.nix", controls.HOME_CONTROLS, home.problems),
+    ):
+        report.check(f"control: a {what} is noticed", controls.problems(by_name["home"], changes, check))
+    report.check("control: a broken flake.lock is noticed", flake.control())
 
 
 def systems(report: Report, specs: list[examples.Example], nixpkgs: Path) -> None:

@@ -47,6 +47,21 @@ ARCHIVER_CONTROLS = [
 ]
 
 
+HOME = "hosts/desktop/home.nix"
+HOME_CONTROLS = [
+    (HOME, r'User = "[^"]*"', 'User = "root"'),
+    (HOME, r'HostKeyAlias = "[^"]*"', 'HostKeyAlias = "other"'),
+    (HOME, r'StrictHostKeyChecking = "yes"', 'StrictHostKeyChecking = "no"'),
+    (HOME, r"settings = blocks", "settings = { }"),
+    (HOME, r"inherit host extraOptions", "inherit host; extraOptions = { }"),
+]
+
+SYNTAX_CONTROLS = [
+    (HOST, r"enable = true;", "enable = true"),
+    (HOME, r"\}\s*$", ""),
+]
+
+
 def problems(example: Example, controls: list, check: Callable[[Example], Iterator[str]]) -> Iterator[str]:
     """Controls that `check` does not notice."""
     for path, pattern, text in controls:

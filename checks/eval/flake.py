@@ -35,7 +35,25 @@ def problems() -> Iterator[str]:
     yield from same("nixosModules", set(found["nixosModules"]), {"default", "dormouse"})
     yield from same("homeModules", set(found["homeModules"]), {"default", "dormouse"})
     yield from same("templates", found["templates"], {"default": str(REPOSITORY / "templates" / "flake")})
-    yield from of_lock(json.loads((REPOSITORY / "flake.lock").read_text()), found["inputs"])
+    yield from of_lock(lock(), found["inputs"])
+
+
+def control() -> Iterator[str]:
+    """Wrong locks that pass."""
+    for field, value in (("rev", "main"), ("narHash", "sha256-AAAA"), ("lastModified", None)):
+        wrong = lock()
+        locked = wrong["nodes"]["nixpkgs"]["locked"]
+        if value is None:
+            del locked[field]
+        else:
+            locked[field] = value
+        if not list(of_lock(wrong, ["nixpkgs"])):
+            yield f"flake.lock: {field} = {value} is taken"
+
+
+def lock() -> dict:
+    """The flake.lock."""
+    return json.loads((REPOSITORY / "flake.lock").read_text())
 
 
 def of_system(found: dict, system: str) -> Iterator[str]:
@@ -52,13 +70,13 @@ def of_system(found: dict, system: str) -> Iterator[str]:
     yield from same(f"checks.{system}", set(found["checks"][system]), files)
 
 
-def of_lock(lock: dict, inputs: list[str]) -> Iterator[str]:
+def of_lock(found: dict, inputs: list[str]) -> Iterator[str]:
     """What is wrong in the form of a flake.lock."""
-    yield from same("flake.lock: version", lock["version"], 7)
-    yield from same("flake.lock: inputs", sorted(lock["nodes"]["root"]["inputs"]), inputs)
-    yield from same("flake.lock: nodes", set(lock["nodes"]), {"root", *inputs})
+    yield from same("flake.lock: version", found["version"], 7)
+    yield from same("flake.lock: inputs", sorted(found["nodes"]["root"]["inputs"]), inputs)
+    yield from same("flake.lock: nodes", set(found["nodes"]), {"root", *inputs})
     for name in inputs:
-        locked = lock["nodes"][name]["locked"]
+        locked = found["nodes"][name]["locked"]
         fields = {"lastModified", "narHash", "owner", "repo", "rev", "type"}
         yield from same(f"flake.lock: fields of {name}", set(locked), fields)
         if not re.fullmatch("[0-9a-f]{40}", locked["rev"]):

@@ -55,7 +55,9 @@ let
     };
     pkgs = {
       callPackage = _: _: "/package";
+      makeWrapper = "/makeWrapper";
       openssh = "/openssh";
+      symlinkJoin = { postBuild, ... }: postBuild;
     };
     utils.escapeSystemdExecArgs = import ./exec-args.nix;
   };
@@ -113,6 +115,8 @@ in
       secretsDir
       ;
   };
+  # How the administrator's `dormouse` is wrapped.
+  wrapper = if nixpkgs == null then map plain config.environment.systemPackages else null;
   toplevel =
     if nixpkgs == null || failedAssertions != [ ] then null else config.system.build.toplevel.drvPath;
   services = builtins.mapAttrs (_: service: {

@@ -54,6 +54,8 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
     yield from same("hostName", found["options"]["hostName"], name)
     yield from same("secretsDir", found["options"]["secretsDir"], secrets)
     yield from same("autoSnapshot", found["autoSnapshot"], {"enable": True} | host["snapshots"])
+    if found["wrapper"]:
+        yield from wrapper(found["wrapper"], name, secrets)
     yield from report(host.get("report"), found["options"]["report"])
     yield from known_hosts(example, host, found["knownHosts"])
     yield from same("replications", set(found["options"]["replications"]), set(host["replications"]))
@@ -104,6 +106,20 @@ def service(
     argv += ["--host", host, "--secrets", folder, "--identity", f"{folder}/hosts/{host}/id_ed25519"]
     argv += ["--ssh", "<openssh>/bin/ssh", *command]
     yield from same(f"{what}: ExecStart", words(found["serviceConfig"]["ExecStart"]), argv)
+
+
+def wrapper(found: list[str], host: str, secrets: str) -> Iterator[str]:
+    """What differs in the settings of the administrator's `dormouse`."""
+    words = shlex.split(found[0])
+    settings = dict(zip(words[3::3], words[4::3], strict=True))
+    expected = {
+        "DORMOUSE_SPEC": "<generated>/spec.json",
+        "DORMOUSE_GENERATED": "<generated>",
+        "DORMOUSE_HOST": host,
+        "DORMOUSE_SECRETS": secrets.replace("~/", "/root/", 1),
+        "DORMOUSE_SSH": "<openssh>/bin/ssh",
+    }
+    yield from same("wrapper", settings, expected)
 
 
 def words(line: str) -> list[str]:

@@ -1,6 +1,7 @@
 {
   config,
   lib,
+  pkgs,
   utils,
   ...
 }:
@@ -35,6 +36,28 @@ let
       ]
       ++ arguments
     );
+
+  # `dormouse status` and the like, for the administrator: they know the spec and this host.
+  command = pkgs.symlinkJoin {
+    name = "dormouse";
+    paths = [ cfg.package ];
+    nativeBuildInputs = [ pkgs.makeWrapper ];
+    postBuild = "wrapProgram $out/bin/dormouse ${lib.escapeShellArgs (lib.concatLists defaults)}";
+  };
+  defaults =
+    lib.mapAttrsToList
+      (variable: value: [
+        "--set-default"
+        variable
+        value
+      ])
+      {
+        DORMOUSE_SPEC = "${cfg.generated}/spec.json";
+        DORMOUSE_GENERATED = "${cfg.generated}";
+        DORMOUSE_HOST = cfg.hostName;
+        DORMOUSE_SECRETS = absolute cfg.secretsDir;
+        DORMOUSE_SSH = cfg.sshPath;
+      };
 
   service =
     {
@@ -107,7 +130,7 @@ let
 in
 {
   config = lib.mkIf cfg.enable {
-    environment.systemPackages = [ cfg.package ];
+    environment.systemPackages = [ command ];
 
     programs.ssh.knownHosts = lib.mapAttrs (_: host: {
       inherit (host) hostNames publicKey;
