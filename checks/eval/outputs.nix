@@ -20,6 +20,7 @@ let
         file: _:
         import file {
           inherit lib rustPlatform;
+          git = "/git";
           openssh = "/openssh";
         };
       mkShell = _: derivationNamed "shell";
