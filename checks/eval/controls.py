@@ -65,6 +65,9 @@ SYNTAX_CONTROLS = [
 def problems(example: Example, controls: list, check: Callable[[Example], Iterator[str]]) -> Iterator[str]:
     """Controls that `check` does not notice."""
     for path, pattern, text in controls:
+        if not (example.generated / path).is_file():
+            yield f"control: there is no {path}"
+            continue
         with tempfile.TemporaryDirectory() as folder:
             generated = Path(shutil.copytree(example.generated, Path(folder) / "generated"))
             # Without a manifest, so that it is the comparison that finds the change.

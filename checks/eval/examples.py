@@ -39,6 +39,8 @@ def generate(spec: Path, folder: Path) -> Example:
     seed.write_text(SEED)
     example = Example(spec.stem, folder / "generated", folder / "secrets")
     program = Path(os.environ["DORMOUSE_BIN_DIR"]).resolve() / "dormouse-generate"
+    if not program.is_file():
+        raise SystemExit(f"nix-checks: {program} is missing: run `make build`, or set DORMOUSE_BIN_DIR")
     argv = [program, "--spec", spec, "--seed", seed, "--out", example.generated, "--secrets", example.secrets]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
