@@ -71,9 +71,7 @@ class Faults:
         """The connection ends before anything is done."""
         self._faults.append(Fault(action, times, when, loses_request=True))
 
-    def delay(
-        self, action: str, seconds: float, *, times: int | None = 1, when: When = always
-    ) -> None:
+    def delay(self, action: str, seconds: float, *, times: int | None = 1, when: When = always) -> None:
         """The call is done and answered, but late."""
         self._faults.append(Fault(action, times, when, delay=seconds))
 

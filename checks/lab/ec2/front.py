@@ -65,8 +65,8 @@ class Front:
         except ReplyLost:
             call.outcome = "lost"
             raise
-        headers = {"Content-Type": "text/xml;charset=UTF-8", "x-amzn-RequestId": request_id}
-        start_response(f"{status} {call.outcome}", list(headers.items()))
+        body = body.replace(b"<requestId>request-id<", f"<requestId>{request_id}<".encode())
+        start_response(f"{status} {call.outcome}", headers(request_id, body))
         return [body]
 
     def _answer(self, call: Call, environ: dict[str, Any], form: Form) -> bytes:
@@ -89,7 +89,13 @@ def signed_region(environ: dict[str, Any]) -> str:
     """The region is told by the signature; an unsigned call is refused."""
     scope = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     if scope is None or scope[2] != "ec2":
-        raise Refusal(
-            "AuthFailure", "AWS was not able to validate the provided access credentials"
-        )
+        raise Refusal("AuthFailure", "AWS was not able to validate the provided access credentials")
     return scope[1]
+
+
+def headers(request_id: str, body: bytes) -> list[tuple[str, str]]:
+    return [
+        ("Content-Type", "text/xml;charset=UTF-8"),
+        ("Content-Length", str(len(body))),
+        ("x-amzn-RequestId", request_id),
+    ]

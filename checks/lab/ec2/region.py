@@ -56,9 +56,7 @@ class Region:
             raise Refusal("InvalidInstanceID.Malformed", f'Invalid id: "{instance_id}"')
         life = self.instances.get(instance_id)
         if life is None or life.age() < self.context.timing.found_by_id:
-            raise Refusal(
-                "InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist"
-            )
+            raise Refusal("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
         return life
 
     def volume(self, volume_id: str) -> VolumeLife:

@@ -45,4 +45,3 @@ AS_IN_EC2 = Timing(
     imaging=180,
     snapshotting=120,
 )
-AT_ONCE = Timing(*[0] * 3, 3600, *[0] * 10)

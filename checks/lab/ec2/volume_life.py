@@ -45,7 +45,7 @@ class VolumeLife:
     def detach(self) -> None:
         assert self.attachment
         self._begin("detaching")
-        if self.context.machines.is_attached(self.id):
+        if self._is_plugged():
             self.context.machines.detach(self.id, self.attachment.instance.id)
 
     def delete(self) -> None:
@@ -76,11 +76,10 @@ class VolumeLife:
         timing = self.context.timing
         if attachment.status == "attaching" and self._lasted(timing.attaching) and self._is_there():
             self._show("attached")
-        elif attachment.status == "detaching" and self._lasted(timing.detaching):
-            if not self.context.machines.is_attached(self.id):
-                self.context.backend.detach_volume(self.id, attachment.instance.id, attachment.device)
-                return
-        self._show(attachment.status)
+        elif attachment.status == "detaching" and self._lasted(timing.detaching) and not self._is_plugged():
+            self.context.backend.detach_volume(self.id, attachment.instance.id, attachment.device)
+        else:
+            self._show(attachment.status)
 
     def _is_there(self) -> bool:
         """A stopped instance, and one's own root disk, have nothing plugged in."""
@@ -88,6 +87,9 @@ class VolumeLife:
         state = self.attachment.instance.state
         if self.is_root or state == "stopped":
             return bool(state != "pending")
+        return self._is_plugged()
+
+    def _is_plugged(self) -> bool:
         return self.context.machines.is_attached(self.id)
 
     def _begin(self, status: str) -> None:

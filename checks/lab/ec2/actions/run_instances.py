@@ -30,6 +30,8 @@ def run_instances(request: Request) -> bytes:
     check_count(form)
     check_type(region, form, image)
     check_groups(region, form)
+    if key := form.get("KeyName"):
+        region.backend.describe_key_pairs(key_names=[key])
     check_tags(form, {"instance", "volume", "network-interface", "spot-instances-request"})
     complete = with_defaults(form, image).without("BlockDeviceMapping").with_(mapping(form, image))
     request.end_dry_run()
@@ -128,6 +130,8 @@ def launch(request: Request, form: Form, user_data: bytes) -> list[InstanceLife]
     assert found, answer
     reservation = region.backend.reservations[found[1].decode()]
     for instance in reservation.instances:
+        # moto gives the default group to the interface only.
+        instance.security_groups = list(instance.nics[0].group_set)
         begin = Launch(instance.id, instance.image_id, instance.instance_type, user_data)
         region.instances[instance.id] = InstanceLife(region.context, reservation, instance, begin)
         take_volumes(region, instance)

@@ -1,0 +1,23 @@
+"""The lab's EC2: moto keeps the resources, and this package makes it as strict as EC2.
+
+From the bottom up:
+
+refusal        how EC2 says no
+form           the Query protocol's parameters
+clock          the clock of all limits and states; tests may put it forward
+timing         how long each state lasts
+faults         calls that fail, hang, are denied, or whose answer is lost
+throttle       request limits by token buckets
+calls          a record of every call
+machines       what must be behind the API; imaginary: in memory only
+moto_api       moto inside this process; corrected: its resources with EC2's states
+instance_life  volume_life, modification, copy_life: the state machines
+tokens         ClientTokens
+nixos_images   public images, good and tempting
+region         what there is in one region
+action         the table of actions; actions/: one file for each group
+front          the WSGI application: record, faults, limits, then the action
+metadata       169.254.169.254
+namespace      sockets inside the lab's network; server: threads that answer
+ec2            what a test works with
+"""

@@ -1,0 +1,47 @@
+"""Actions of which moto says what EC2 says, as far as tests here rely on them."""
+
+from checks.lab.ec2.action import Request, action
+
+RIGHT = [
+    "AuthorizeSecurityGroupEgress",
+    "AuthorizeSecurityGroupIngress",
+    "CreateKeyPair",
+    "CreateSecurityGroup",
+    "CreateSubnet",
+    "CreateVpc",
+    "DeleteKeyPair",
+    "DeleteSubnet",
+    "DeleteTags",
+    "DescribeAvailabilityZones",
+    "DescribeInstanceTypeOfferings",
+    "DescribeInstanceTypes",
+    "DescribeKeyPairs",
+    "DescribeRegions",
+    "DescribeSecurityGroupRules",
+    "DescribeSecurityGroups",
+    "DescribeSubnets",
+    "DescribeTags",
+    "DescribeVpcs",
+    "ImportKeyPair",
+    "ModifySubnetAttribute",
+    "RevokeSecurityGroupEgress",
+    "RevokeSecurityGroupIngress",
+]
+
+
+@action(*RIGHT)
+def forwarded(request: Request) -> bytes:
+    request.end_dry_run()
+    return request.forward()
+
+
+@action("CreateTags")
+def create_tags(request: Request) -> bytes:
+    """moto tags what does not exist."""
+    find = {"i": request.region.instance, "vol": request.region.volume, "ami": request.region.image}
+    for name in request.form.values("ResourceId"):
+        kind = name.partition("-")[0]
+        if kind in find:
+            find[kind](name)
+    request.end_dry_run()
+    return request.forward()
