@@ -5,6 +5,7 @@
 //! step. Whoever is killed in between runs the program again: it starts by removing what an
 //! interrupted run left.
 
+mod disk;
 mod lock;
 mod public;
 mod secrets;

@@ -1,11 +1,12 @@
 //! The secrets folder: 0700 folders, 0600 files from the moment they exist.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{CHANGED, CREATED, Changes};
+use super::{CHANGED, CREATED, Changes, disk};
 use crate::cli::failure::Failure;
 use crate::cli::seed_file::private_folder;
 
@@ -15,7 +16,8 @@ const STAGING: &str = ".staging";
 /// New files, complete and on the disk, not yet in their places.
 pub(super) struct Staged<'a> {
     folder: &'a Path,
-    files: Vec<&'a str>,
+    /// Their places below the folder, and where they wait.
+    files: Vec<(&'a str, PathBuf)>,
 }
 
 /// Makes the folder, or refuses one that others can look into.
@@ -50,25 +52,32 @@ pub(super) fn stage<'a>(
             Some(false) => changes.note(CHANGED, place.clone()),
             None => changes.note(CREATED, place.clone()),
         }
-        staged.files.push(path);
-        let file = staging.join(path);
-        write(&file, contents).map_err(|error| Failure::io("write", &place, &error))?;
+        // By number, so that no folders have to be made just for this.
+        let waiting = staging.join(staged.files.len().to_string());
+        write(&waiting, contents).map_err(|error| Failure::io("write", &place, &error))?;
+        staged.files.push((path, waiting));
     }
+    let written: Vec<PathBuf> = staged.files.iter().map(|(_, waiting)| waiting.clone()).collect();
+    disk::flush(folder, &written).map_err(|error| Failure::io("write", folder, &error))?;
     Ok(staged)
 }
 
 impl Staged<'_> {
     /// Puts the files in their places, each in one step.
     pub(super) fn commit(&self) -> Result<(), Failure> {
-        for path in &self.files {
+        let mut folders = BTreeSet::new();
+        for (path, waiting) in &self.files {
             let place = self.folder.join(path);
             let parent = place.parent().unwrap_or(self.folder).to_path_buf();
             private_folders(self.folder, &parent)
-                .and_then(|()| fs::rename(self.folder.join(STAGING).join(path), &place))
-                .and_then(|()| File::open(&parent)?.sync_all())
+                .and_then(|()| fs::rename(waiting, &place))
                 .map_err(|error| Failure::io("write", &place, &error))?;
+            folders.extend(
+                parent.ancestors().take_while(|each| each.starts_with(self.folder)).map(Path::to_path_buf),
+            );
         }
-        Ok(())
+        let folders: Vec<PathBuf> = folders.into_iter().collect();
+        disk::flush(self.folder, &folders).map_err(|error| Failure::io("write", self.folder, &error))
     }
 }
 
@@ -91,8 +100,7 @@ fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(contents)?;
-    file.sync_all()
+    file.write_all(contents)
 }
 
 /// Makes the folders from `root` down to `leaf`, and closes those that are open to others.

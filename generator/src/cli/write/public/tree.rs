@@ -1,13 +1,12 @@
 //! Folders as wholes: copied by hard links, added to, removed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-/// Above so many files the whole file system is flushed once instead of each file.
-const FLUSH_EACH: usize = 64;
+use crate::cli::write::disk;
 
 /// Makes `to` a twin of `from` without the files in `gone`; an empty folder where there is none.
 pub(super) fn copy(from: &Path, to: &Path, gone: &BTreeSet<PathBuf>) -> io::Result<()> {
@@ -59,30 +58,29 @@ fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Writes these files into a folder, and the folder to the disk.
 pub(super) fn add(folder: &Path, files: &BTreeMap<&str, &[u8]>) -> io::Result<()> {
-    let is_few = files.len() <= FLUSH_EACH;
+    let mut written = Vec::new();
     for (path, contents) in files {
         let place = folder.join(path);
         if let Some(parent) = place.parent() {
             DirBuilder::new().recursive(true).create(parent)?;
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&place)?;
-        file.write_all(contents)?;
-        if is_few {
-            file.sync_all()?;
-        }
+        OpenOptions::new().write(true).create_new(true).open(&place)?.write_all(contents)?;
+        written.push(place);
     }
-    let root = File::open(folder)?;
-    if is_few { flush_folders(folder) } else { rustix::fs::syncfs(&root).map_err(io::Error::from) }
+    folders(folder, &mut written)?;
+    disk::flush(folder, &written)
 }
 
-fn flush_folders(folder: &Path) -> io::Result<()> {
+/// Adds a folder and all folders in it.
+fn folders(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            flush_folders(&entry.path())?;
+            folders(&entry.path(), found)?;
         }
     }
-    File::open(folder)?.sync_all()
+    found.push(folder.to_path_buf());
+    Ok(())
 }
 
 /// Removes a folder with everything in it, if it is there.
