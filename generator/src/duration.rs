@@ -11,7 +11,7 @@ const UNITS: [(&str, u64); 5] = [("w", 604_800), ("d", 86_400), ("h", 3_600), ("
 /// A length of time in whole seconds, written as a number and one unit of `s m h d w`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("pattern" = "^[0-9]+[smhdw]$"))]
 pub struct Duration(u64);
 
 impl Duration {

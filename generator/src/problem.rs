@@ -159,7 +159,7 @@ impl Problems {
             text.push_str("\n\n");
         }
         if self.len() > DRAWN_AT_MOST {
-            text.push_str(&format!("… and {} more\n\n", self.len() - DRAWN_AT_MOST));
+            text.push_str(&format!("… and {} more at least\n\n", self.len() - DRAWN_AT_MOST));
         }
         text.truncate(text.trim_end().len());
         text

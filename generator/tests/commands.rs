@@ -154,7 +154,7 @@ fn the_schema_is_json_and_knows_every_section() {
     let sandbox = Sandbox::with("home");
     let ran = sandbox.run(&["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
-    for field in ["version", "name", "archivers", "hosts"] {
+    for field in ["version", "name", "archivers", "hosts", "$schema"] {
         assert!(schema["properties"][field].is_object(), "{field}");
     }
 }

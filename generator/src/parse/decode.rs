@@ -15,6 +15,9 @@ use crate::json_path::{JsonPath, Step};
 use crate::problem::Problem;
 use crate::spec::{Archiver, Ec2, Host, Spec, Static};
 
+/// So many mistakes in one archiver or host are told; each costs one more reading.
+const MAX_REPAIRS: usize = 100;
+
 /// Mistakes and the places that were repaired.
 #[derive(Default)]
 pub(super) struct Log {
@@ -80,10 +83,11 @@ fn archiver(mut value: Value, path: &JsonPath, log: &mut Log) -> Option<Archiver
     repaired::<Archiver>(value, path, log).map(|(_, archiver)| archiver)
 }
 
-/// The value as a `T`, and the value that it was read from in the end.
+/// The value as a `T`, and the value that it was read from in the end; none when it cannot be
+/// repaired, which counts as damage to all of it.
 fn repaired<T: DeserializeOwned>(mut value: Value, at: &JsonPath, log: &mut Log) -> Option<(Value, T)> {
     let mut removed: BTreeMap<JsonPath, usize> = BTreeMap::new();
-    loop {
+    for _ in 0..MAX_REPAIRS {
         let error = match serde_path_to_error::deserialize(&value) {
             Ok(read) => return Some((value, read)),
             Err(error) => error,
@@ -95,11 +99,13 @@ fn repaired<T: DeserializeOwned>(mut value: Value, at: &JsonPath, log: &mut Log)
         }
         let path = original(at, &inner, &removed);
         log.problems.push(wording::problem(&path, &reason));
-        if inner.is_empty() || !log.damaged.insert(path) {
-            return None;
+        if !log.damaged.insert(path) || inner.is_empty() {
+            break;
         }
         repair(&mut value, &inner, &mut removed, at);
     }
+    log.damaged.insert(at.clone());
+    None
 }
 
 fn steps(path: &serde_path_to_error::Path) -> Vec<Step> {
@@ -186,6 +192,19 @@ mod tests {
         for name in names {
             assert!(placeholder(&name).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_repaired_is_damaged_as_a_whole() {
+        let mut log = Log::default();
+        let many: Vec<Value> = (0..1_000).map(Value::from).collect();
+        let value = json!({ "archivers": { "nas": 5 }, "hosts": { "h": { "replications": { "r": many } } } });
+        let _partial = spec(value, &mut log);
+        assert!(log.damaged.contains(&JsonPath::of(&["archivers", "nas"])));
+
+        let value = json!({ "archiver": "a", "source": "p", "target": "p", "exclude": many });
+        assert!(repaired::<crate::spec::Replication>(value, &JsonPath::of(&["x"]), &mut log).is_none());
+        assert!(log.damaged.contains(&JsonPath::of(&["x"])));
     }
 
     #[test]

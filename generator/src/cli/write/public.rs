@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use dormouse_generator::artifact::Manifest;
 use dormouse_generator::layout::MANIFEST;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use super::{CHANGED, CREATED, Changes, REMOVED};
 use crate::cli::failure::{Failure, reason};
@@ -135,13 +136,15 @@ impl Place {
             return fs::rename(&self.staging, &self.out);
         }
         match renameat_with(CWD, &self.staging, CWD, &self.out, RenameFlags::EXCHANGE) {
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => {
-                // Between these two the folder is missing; `recover` gives it back.
-                fs::rename(&self.out, &self.old)?;
-                fs::rename(&self.staging, &self.out)
-            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.exchange_in_two_steps(),
             done => done.map_err(io::Error::from),
         }
+    }
+
+    /// Between the two the folder is missing; `recover` gives it back.
+    fn exchange_in_two_steps(&self) -> io::Result<()> {
+        fs::rename(&self.out, &self.old)?;
+        fs::rename(&self.staging, &self.out)
     }
 }
 
@@ -197,5 +200,41 @@ fn refuse_other_kinds(out: &Path) -> Result<(), Failure> {
         Ok(_) => refuse("a file, not a folder", "move it away, or name another folder"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => refuse(&format!("out of reach: {}", reason(&error)), "name another folder with --out"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(folder: &Path) -> Place {
+        let place = Place::of(&folder.join("out")).ok().unwrap();
+        for (each, text) in [(&place.out, "old"), (&place.staging, "new")] {
+            fs::create_dir(each).unwrap();
+            fs::write(each.join("file"), text).unwrap();
+        }
+        place
+    }
+
+    #[test]
+    fn either_way_of_exchanging_puts_the_new_tree_in_place() {
+        for exchange in [Place::exchange, Place::exchange_in_two_steps] {
+            let folder = tempfile::tempdir().unwrap();
+            let place = place(folder.path());
+            exchange(&place).unwrap();
+            place.recover().ok().unwrap();
+            assert_eq!(fs::read_to_string(place.out.join("file")).unwrap(), "new");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_tree_that_was_moved_away_is_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(folder.path());
+        fs::rename(&place.out, &place.old).unwrap();
+        place.recover().ok().unwrap();
+        assert_eq!(fs::read_to_string(place.out.join("file")).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

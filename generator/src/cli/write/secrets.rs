@@ -52,6 +52,8 @@ pub(super) fn stage<'a>(
             Some(false) => changes.note(CHANGED, place.clone()),
             None => changes.note(CREATED, place.clone()),
         }
+        let parent = place.parent().unwrap_or(folder);
+        private_folders(folder, parent).map_err(|error| Failure::io("make the folder", parent, &error))?;
         // By number, so that no folders have to be made just for this.
         let waiting = staging.join(staged.files.len().to_string());
         write(&waiting, contents).map_err(|error| Failure::io("write", &place, &error))?;
@@ -69,9 +71,7 @@ impl Staged<'_> {
         for (path, waiting) in &self.files {
             let place = self.folder.join(path);
             let parent = place.parent().unwrap_or(self.folder).to_path_buf();
-            private_folders(self.folder, &parent)
-                .and_then(|()| fs::rename(waiting, &place))
-                .map_err(|error| Failure::io("write", &place, &error))?;
+            fs::rename(waiting, &place).map_err(|error| Failure::io("write", &place, &error))?;
             folders.extend(
                 parent.ancestors().take_while(|each| each.starts_with(self.folder)).map(Path::to_path_buf),
             );
