@@ -42,7 +42,7 @@ pub(super) fn directives(
     let alias = reach::host_key_alias(&inputs.spec.name, name);
     let key = inputs.host_key(name, archiver)?;
     let identity = quote(&inputs.identity_file(host_name, host))?;
-    let mut directives = way(name, archiver)?;
+    let mut directives = way(host_name, name, archiver)?;
     directives.extend([
         ("User", quote(&reach::login(archiver, host_name))?),
         ("Port", archiver.ssh_port.to_string()),
@@ -68,10 +68,10 @@ pub(super) fn directives(
 }
 
 /// Where the connection goes: to an address, or through the program that wakes the archiver.
-fn way(name: &str, archiver: &Archiver) -> Result<Vec<Directive>, Vec<Problem>> {
+fn way(host_name: &str, name: &str, archiver: &Archiver) -> Result<Vec<Directive>, Vec<Problem>> {
     Ok(match &archiver.provider {
         Provider::Static(machine) => vec![("HostName", quote(&machine.address)?)],
-        Provider::Ec2(_) => vec![("ProxyCommand", format!("dormouse proxy {name} %p"))],
+        Provider::Ec2(_) => vec![("ProxyCommand", format!("dormouse --host {host_name} proxy {name} %p"))],
     })
 }
 

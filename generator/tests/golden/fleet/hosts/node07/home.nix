@@ -4,7 +4,7 @@
 let
   blocks = {
     "cellar cellar.fleet.dormouse" = {
-      ProxyCommand = "dormouse proxy cellar %p";
+      ProxyCommand = "dormouse --host node07 proxy cellar %p";
       User = "dormouse-node07";
       Port = "22";
       IdentityFile = "~/.local/state/dormouse/fleet/secrets/hosts/node07/id_ed25519";

@@ -4,7 +4,7 @@
 let
   blocks = {
     "archiver archiver.home.dormouse" = {
-      ProxyCommand = "dormouse proxy archiver %p";
+      ProxyCommand = "dormouse --host desktop proxy archiver %p";
       User = "dormouse-desktop";
       Port = "22";
       IdentityFile = "~/.local/state/dormouse/home/secrets/hosts/desktop/id_ed25519";
