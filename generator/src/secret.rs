@@ -3,6 +3,19 @@
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The contents of a secret file.
+///
+/// ```compile_fail
+/// format!("{:?}", dormouse_generator::secret::Secret::new(Vec::new()));
+/// ```
+/// ```compile_fail
+/// dormouse_generator::secret::Secret::new(Vec::new()).to_string();
+/// ```
+/// ```compile_fail
+/// serde_json::to_string(&dormouse_generator::secret::Secret::new(Vec::new()));
+/// ```
+/// ```
+/// dormouse_generator::secret::Secret::new(Vec::new()).expose();
+/// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Secret(Vec<u8>);
 

@@ -10,7 +10,7 @@ use dormouse_generator::secret::{Secret, Seed};
 use super::failure::{Failure, reason};
 
 /// More than any seed file has; the rest of another file is not read.
-const LONGEST: u64 = 4096;
+const LONGEST: usize = 4096;
 
 /// The seed in this file.
 pub(super) fn read(path: &Path) -> Result<Seed, Failure> {
@@ -30,8 +30,9 @@ pub(super) fn read(path: &Path) -> Result<Seed, Failure> {
         );
         return Err(Failure::refused(text, format!("chmod 600 {}", path.display())));
     }
-    let mut text = Vec::new();
-    file.take(LONGEST).read_to_end(&mut text).map_err(|error| unreadable(path, &error))?;
+    // Room for all of it at once: growing would leave parts of it behind in memory.
+    let mut text = Vec::with_capacity(LONGEST);
+    file.take(LONGEST as u64).read_to_end(&mut text).map_err(|error| unreadable(path, &error))?;
     let text = Secret::new(text);
     Seed::parse(text.expose()).map_err(|reason| {
         let text = format!("{} is no seed: {reason}", path.display());

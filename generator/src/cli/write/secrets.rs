@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::{CHANGED, CREATED, Changes, disk};
 use crate::cli::failure::Failure;
 use crate::cli::seed_file::private_folder;
@@ -92,7 +94,7 @@ impl Drop for Staged<'_> {
 fn is_current(place: &Path, contents: &[u8]) -> Option<bool> {
     let metadata = fs::symlink_metadata(place).ok()?;
     let is_private = metadata.is_file() && metadata.mode() & 0o177 == 0;
-    Some(is_private && fs::read(place).is_ok_and(|found| found == contents))
+    Some(is_private && fs::read(place).map(Zeroizing::new).is_ok_and(|found| found.as_slice() == contents))
 }
 
 fn write(path: &Path, contents: &[u8]) -> io::Result<()> {

@@ -291,8 +291,8 @@ in
     '';
   };
 
-  # Powers off after ${linger} without session, receive or scrub; a start that nobody follows up
-  # counts from here. Uptime, because the clock may be set in between.
+  # Powers off after `linger` without session, receive, import or scrub; a start that nobody
+  # follows up counts from here. Uptime, because the clock may be set in between.
   systemd.services.dormouse-idle = {
     description = "Power-off of an idle archiver";
     path = [
@@ -312,6 +312,7 @@ in
       busy() {
         if [ -n "$(loginctl list-sessions --no-legend)" ]; then return 0; fi
         if pgrep -x zfs >/dev/null; then return 0; fi
+        if pgrep -x zpool >/dev/null; then return 0; fi
         case "$(zpool status ${lib.escapeShellArg pool} 2>&1)" in
           *" in progress since "*) return 0 ;;
         esac
