@@ -5,50 +5,14 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use dormouse_generator::Spec;
 use dormouse_generator::reach::{host_key_alias, login};
 use dormouse_generator::spec::Provider;
 use serde_json::{Value, json};
+use support::nix;
 use tempfile::TempDir;
-
-/// What configuration.nix needs of nixpkgs, in small.
-const STUBS: &str = r#"
-  escape = text: "'" + builtins.replaceStrings [ "'" ] [ "'\\''" ] text + "'";
-  stubs = {
-    config.boot.zfs.package = "/zfs";
-    lib = {
-      mkForce = value: value;
-      escapeShellArg = escape;
-      escapeShellArgs = words: builtins.concatStringsSep " " (map escape words);
-      concatMapStrings = f: list: builtins.concatStringsSep "" (map f list);
-    };
-    modulesPath = "/modules";
-    pkgs = { kmod = "/kmod"; procps = "/procps"; bashInteractive = "/bash"; };
-  };
-"#;
-
-fn nix() -> Command {
-    let mut command = Command::new("nix-instantiate");
-    // A store of its own: evaluating writes nothing, but wants one that it could write to.
-    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nix");
-    for (variable, folder) in [
-        ("NIX_STORE_DIR", "store"),
-        ("NIX_STATE_DIR", "var"),
-        ("NIX_LOG_DIR", "log"),
-        ("NIX_CONF_DIR", "etc"),
-    ] {
-        command.env(variable, store.join(folder));
-    }
-    command
-}
-
-fn eval(expression: &str) -> Value {
-    let json = support::run(nix().args(["--eval", "--strict", "--json", "-E", expression]));
-    serde_json::from_str(&json).unwrap()
-}
 
 /// An example's public files in a folder; none when Nix is left out.
 fn written(name: &str) -> Option<(Spec, TempDir)> {
@@ -67,11 +31,11 @@ fn every_nix_file_parses() {
         let Some((spec, folder)) = written(&name) else { return };
         let (public, secret) = support::artifacts(&spec);
         let files: Vec<_> = public.keys().filter(|path| path.ends_with(".nix")).collect();
-        support::run(nix().arg("--parse").args(files.iter().map(|path| folder.path().join(path))));
+        support::run(nix::command().arg("--parse").args(files.iter().map(|path| folder.path().join(path))));
         for (path, text) in secret.iter().filter(|(path, _)| path.ends_with("user-data")) {
             let place = folder.path().join(path.replace('/', "-"));
             fs::write(&place, text).unwrap();
-            support::run(nix().arg("--parse").arg(place));
+            support::run(nix::command().arg("--parse").arg(place));
         }
     }
 }
@@ -82,7 +46,7 @@ fn the_nixos_options_hold_what_the_spec_says() {
         let Some((spec, folder)) = written(&name) else { return };
         for (host_name, host) in &spec.hosts {
             let file = folder.path().join(format!("hosts/{host_name}/nixos.nix"));
-            let found = eval(&format!(
+            let found = nix::eval(&format!(
                 "builtins.removeAttrs (import {} {{ }}).services.dormouse [ \"generated\" ]",
                 file.display()
             ));
@@ -134,7 +98,7 @@ fn the_archivers_system_holds_what_the_spec_says() {
                 continue;
             }
             let file = folder.path().join(format!("archivers/{archiver_name}/configuration.nix"));
-            let found = eval(&format!("let {STUBS} in import {} stubs", file.display()));
+            let found = nix::system(&file);
             let host_id = found["networking"]["hostId"].as_str().unwrap();
             assert!(host_id.len() == 8 && u32::from_str_radix(host_id, 16).is_ok_and(|id| id != 0));
             assert_eq!(found["networking"]["hostName"], json!(archiver_name));
@@ -182,7 +146,10 @@ fn home_manager_gets_one_form_for_each_release() {
     let Some((_, folder)) = written("static") else { return };
     let file = folder.path().join("hosts/laptop/home.nix");
     let with = |options: &str| {
-        eval(&format!("(import {} {{ options.programs.ssh = {options}; }}).programs.ssh", file.display()))
+        nix::eval(&format!(
+            "(import {} {{ options.programs.ssh = {options}; }}).programs.ssh",
+            file.display()
+        ))
     };
     let (new, old) = (with("{ settings = 1; matchBlocks = 1; }"), with("{ matchBlocks = 1; }"));
     let pattern = "nas nas.office.dormouse";

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::panic, clippy::unwrap_used)]
 
+pub mod nix;
 pub mod sandbox;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,151 @@
+//! The archiver's own scripts do what they are for, with stand-ins for ZFS and systemd.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use support::nix;
+use tempfile::TempDir;
+
+/// One script of one unit, in a folder where stand-ins note how they were called.
+struct Script {
+    folder: TempDir,
+    text: String,
+}
+
+impl Script {
+    /// None when Nix is left out.
+    fn of(example: &str, archiver: &str, unit: &str) -> Option<Self> {
+        if support::is_without("nix-instantiate") {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = format!("archivers/{archiver}/configuration.nix");
+        let (public, _) = support::artifacts(&support::example(example));
+        support::write_all(folder.path(), &[(path.clone(), &public[&path])].into());
+        let system = nix::system(&folder.path().join(path));
+        let text = system["systemd"]["services"][unit]["script"].as_str().unwrap().to_owned();
+        // What exists once on a real system.
+        let text =
+            ["/run/dormouse-idle", "/proc/uptime", "/sys/module/zfs"].iter().fold(text, |text, path| {
+                text.replace(path, folder.path().join(path.rsplit('/').next().unwrap()).to_str().unwrap())
+            });
+        fs::create_dir(folder.path().join("dormouse-idle")).unwrap();
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        fs::write(folder.path().join("zfs"), "loaded").unwrap();
+        let script = Self { folder, text };
+        for program in ["zfs", "zpool", "loginctl", "pgrep", "systemctl", "modprobe"] {
+            script.stand_in(program, "true");
+        }
+        Some(script)
+    }
+
+    /// Makes `program` note its arguments, then do this.
+    fn stand_in(&self, program: &str, does: &str) {
+        let file = self.folder.path().join("bin").join(program);
+        let calls = self.folder.path().join("calls");
+        let text = format!(
+            "#!/bin/sh\nprintf '%s' {program} >>{0}\nprintf ' [%s]' \"$@\" >>{0}\necho >>{0}\n{does}\n",
+            calls.display()
+        );
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs it as NixOS does, and returns the calls.
+    fn run(&self) -> Vec<String> {
+        let calls = self.folder.path().join("calls");
+        let _none = fs::remove_file(&calls);
+        let path = format!("{}:{}", self.folder.path().join("bin").display(), std::env::var("PATH").unwrap());
+        support::run(Command::new("bash").args(["-euc", &self.text]).env("PATH", path));
+        fs::read_to_string(calls).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    fn at_uptime(&self, seconds: u32) -> Vec<String> {
+        fs::write(self.folder.path().join("uptime"), format!("{seconds}.42 12.34\n")).unwrap();
+        self.run()
+    }
+
+    fn powers_off_at(&self, seconds: u32) -> bool {
+        self.at_uptime(seconds).contains(&"systemctl [poweroff]".to_owned())
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+}
+
+#[test]
+fn an_archiver_that_nobody_comes_to_powers_off_after_its_linger_and_not_before() {
+    let Some(idle) = Script::of("home", "archiver", "dormouse-idle") else { return };
+    idle.stand_in("pgrep", "exit 1");
+    assert!(!idle.powers_off_at(30));
+    assert!(!idle.powers_off_at(149));
+    assert!(idle.powers_off_at(150));
+}
+
+#[test]
+fn whatever_keeps_an_archiver_busy_starts_its_linger_anew() {
+    for (program, busy) in [
+        ("loginctl", "echo '1 1001 dormouse-desktop'"),
+        ("pgrep", "test \"$2\" = zfs"),
+        ("pgrep", "test \"$2\" = zpool"),
+        ("zpool", "echo '  scan: scrub in progress since Sun Nov  1 00:00:00 2026'"),
+    ] {
+        let Some(idle) = Script::of("home", "archiver", "dormouse-idle") else { return };
+        idle.stand_in("pgrep", "exit 1");
+        assert!(!idle.powers_off_at(10));
+        idle.stand_in(program, busy);
+        assert!(!idle.powers_off_at(100_000), "{program}: {busy}");
+        idle.stand_in(program, if program == "pgrep" { "exit 1" } else { "true" });
+        assert!(!idle.powers_off_at(100_119), "{program}: {busy}");
+        assert!(idle.powers_off_at(100_120), "{program}: {busy}");
+    }
+}
+
+#[test]
+fn a_pool_is_imported_once_and_each_host_may_receive_into_its_targets() {
+    let Some(pool) = Script::of("awkward", "1st", "dormouse-pool") else { return };
+    let user = "dormouse-a-host-with-a-33c2e3b7";
+    let permissions = "canmount,create,mount,mountpoint,readonly,receive,volmode";
+    let parent = format!("zfs [allow] [-l] [-u] [{user}] [create,mount,receive] [Cold Store.2:b/long]");
+    let target = format!("zfs [allow] [-u] [{user}] [{permissions}] [Cold Store.2:b/long/My Files]");
+    let import =
+        "zpool [import] [-N] [-o] [cachefile=none] [-d] [/dev/disk/by-id] [Cold Store.2:b]".to_owned();
+
+    let calls = pool.run();
+    assert!(calls.contains(&parent) && calls.contains(&target), "{calls:?}");
+    assert!(!calls.contains(&import) && !calls.iter().any(|call| call.starts_with("modprobe")), "{calls:?}");
+
+    // Another boot, before the first backup: no module, no pool, no target.
+    fs::remove_file(pool.path("zfs")).unwrap();
+    pool.stand_in("modprobe", "test \"$1\" = -d");
+    pool.stand_in("zpool", "test \"$1\" != list");
+    pool.stand_in("zfs", "test \"$1\" != list || test \"${5##*/}\" != 'My Files'");
+    let calls = pool.run();
+    assert_eq!(calls[..2], ["modprobe [zfs]", "modprobe [-d] [/run/current-system/kernel-modules] [zfs]"]);
+    assert!(calls.contains(&import) && calls.contains(&parent) && !calls.contains(&target), "{calls:?}");
+    let grants_too_much =
+        |call: &String| ["destroy", "rollback", "rename"].iter().any(|word| call.contains(word));
+    assert!(!calls.iter().any(grants_too_much), "{calls:?}");
+    assert!(!calls.iter().any(|call| call.contains("[-F]") || call.contains("[-f]")), "{calls:?}");
+}
+
+#[test]
+fn a_scrub_begins_when_the_last_one_began_long_ago() {
+    let Some(scrub) = Script::of("fleet", "cellar", "dormouse-scrub") else { return };
+    let began = |days: u64| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        format!("test \"$1\" != get || echo {}", now - days * 86_400)
+    };
+    for (zfs, is_due) in
+        [("test \"$1\" != get || echo -".to_owned(), true), (began(6), false), (began(8), true)]
+    {
+        scrub.stand_in("zfs", &zfs);
+        assert_eq!(scrub.run().contains(&"zpool [scrub] [cellar]".to_owned()), is_due, "{zfs}");
+    }
+}
