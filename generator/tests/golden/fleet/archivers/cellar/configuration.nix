@@ -205,6 +205,15 @@ in
     }", TAG+="systemd", ENV{SYSTEMD_WANTS}+="dormouse-pool.service"
   '';
 
+  # A disk that was attached before this system was switched to has its event behind it.
+  systemd.services.dormouse-volume = {
+    description = "Look for a volume that is attached already";
+    wantedBy = [ "multi-user.target" ];
+    after = [ "systemd-udevd.service" ];
+    serviceConfig.Type = "oneshot";
+    script = "udevadm trigger --action=change --subsystem-match=block";
+  };
+
   systemd.services.dormouse-pool = {
     description = "Pool ${pool}";
     # Units stop in the opposite order: first the sessions that use the pool, then the pool.
