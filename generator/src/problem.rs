@@ -16,6 +16,9 @@ const DRAWN_AT_MOST: usize = 100;
 /// Longest line that is looked at as a whole; a minified spec is one line of any length.
 const LINE_AT_MOST: usize = 4000;
 
+/// Longest title in characters.
+const TITLE_AT_MOST: usize = 300;
+
 /// Whether a problem stops the generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -105,8 +108,13 @@ impl Problem {
         self.path.touches(damaged) || self.touching.iter().any(|path| path.touches(damaged))
     }
 
+    /// Names of any length are in it; the source line shows them anyway.
     fn title(&self) -> String {
-        format!("{}: {}", self.path, self.reason)
+        let title = format!("{}: {}", self.path, self.reason);
+        match title.char_indices().nth(TITLE_AT_MOST) {
+            Some((end, _)) => format!("{}…", &title[..end]),
+            None => title,
+        }
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 /// "did you mean …? known: …".
 pub(crate) fn one_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
+    if known.is_empty() {
+        return "there is none yet: add one".to_owned();
+    }
     let list = known.join(", ");
     match nearest(word, known) {
         Some(nearest) => format!("did you mean {nearest:?}? known here: {list}"),

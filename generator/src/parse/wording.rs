@@ -99,6 +99,8 @@ fn readable(found: &str) -> String {
         "map" => "an object".to_owned(),
         "sequence" => "a list".to_owned(),
         "null" => "null".to_owned(),
+        // A list that is too short for the fields of an object.
+        _ if found.starts_with("invalid length ") => "a list".to_owned(),
         _ => {
             let found = found.strip_prefix("string ").unwrap_or(found);
             between(found, "`", "`").unwrap_or(found).to_owned()

@@ -57,6 +57,13 @@ pub(super) fn secret_path(value: &str, path: &JsonPath, what: &str, home: bool) 
             format!("write {wanted}"),
         ));
     }
+    if value.trim_end_matches('/').is_empty() {
+        return Some(Problem::new(
+            path.clone(),
+            format!("{what} is the root folder"),
+            "write a folder of its own",
+        ));
+    }
     if value == "/nix/store" || value.starts_with("/nix/store/") {
         let reason = format!("{what} lies in the Nix store, which every user can read");
         return Some(Problem::new(path.clone(), reason, "keep it elsewhere, such as below /run/secrets"));
