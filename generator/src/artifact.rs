@@ -1,4 +1,4 @@
-//! The files that are generated: one module each, and one row in [`KINDS`].
+//! The files that are generated: one module each, and one row in `KINDS`.
 
 mod authorized_keys;
 mod configuration;

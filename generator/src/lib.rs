@@ -2,11 +2,13 @@
 //!
 //! - [`spec`]: what a spec can hold; [`name`], [`duration`], [`public_key`]: its checked values
 //! - [`parse`]: bytes to a spec, or to all [`problem`]s at once; `validate`: which specs make sense
-//! - [`source`], [`json_path`]: where in the text a value stands
+//! - [`source`], [`json_path`]: where in the text a value stands; `suggest`: what was meant
 //! - [`secret`], [`keyring`]: the seed, and the keys that derive from it
 //! - [`artifact`]: the files, one module each; `inputs`: what they are made from; `template`: how
 //!   values are escaped
 //! - [`reach`], [`layout`]: names and paths that the runtime must agree on
+//!
+//! Everything that reads, writes or prompts is in the binary (`cli`).
 
 pub mod artifact;
 pub mod duration;

@@ -1,7 +1,7 @@
 //! From the bytes of a spec to a spec, or to everything that is wrong with it.
 //!
 //! Each stage goes on as far as the one before allows: a text that is no JSON has one problem,
-//! but wrong types do not hide wrong values elsewhere ([`decode`]).
+//! but wrong types do not hide wrong values elsewhere (`decode`).
 
 mod decode;
 mod shape;

@@ -1,6 +1,6 @@
 //! The spec, `dormouse.json`: what its author wants, as types.
 //!
-//! The types say what a spec can hold; [`crate::validate`] says which of those make sense.
+//! The types say what a spec can hold; `validate` says which of those make sense.
 //! Maps are ordered by name, so that the order of a file's keys never reaches an artifact.
 
 use std::collections::BTreeMap;

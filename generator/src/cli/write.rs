@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use dormouse_generator::{Artifact, Contents};
 
 use super::failure::Failure;
-pub(super) use public::{Owned, owned};
+pub(super) use public::owned;
 
 /// What a run did.
 #[derive(Default)]

@@ -13,7 +13,7 @@ use similar::TextDiff;
 
 use super::generate;
 use crate::cli::failure::Failure;
-use crate::cli::write::{Owned, owned};
+use crate::cli::write::owned;
 use crate::cli::{say, seed_file};
 
 pub(super) fn run(parsed: Parsed, seed: Option<&Path>, out: &Path) -> Result<(), Failure> {
@@ -30,12 +30,11 @@ pub(super) fn run(parsed: Parsed, seed: Option<&Path>, out: &Path) -> Result<(),
         .iter()
         .filter_map(|artifact| Some((artifact.path.as_str(), artifact.public_text()?)))
         .collect();
-    let Owned { paths, .. } = owned(out)?;
     let mut diff = String::new();
     for (path, text) in &wanted {
         diff.push_str(&difference(out, path, Some(text))?);
     }
-    for path in paths.iter().filter(|path| !wanted.contains_key(path.as_str())) {
+    for path in owned(out)?.iter().filter(|path| !wanted.contains_key(path.as_str())) {
         diff.push_str(&difference(out, path, None)?);
     }
     if diff.is_empty() {

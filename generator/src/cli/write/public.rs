@@ -18,18 +18,13 @@ use rustix::io::Errno;
 use super::{CHANGED, CREATED, Changes, REMOVED};
 use crate::cli::failure::{Failure, reason};
 
-/// The files of an earlier run.
-pub(in crate::cli) struct Owned {
-    /// Their paths in the folder.
-    pub(in crate::cli) paths: BTreeSet<String>,
-}
-
-/// What the manifest in this folder lists, itself included; nothing when there is none.
-pub(in crate::cli) fn owned(out: &Path) -> Result<Owned, Failure> {
+/// The files of an earlier run: what the manifest in this folder lists, itself included; nothing
+/// when there is none.
+pub(in crate::cli) fn owned(out: &Path) -> Result<BTreeSet<String>, Failure> {
     let path = out.join(MANIFEST);
     let text = match fs::read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Owned { paths: BTreeSet::new() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         Err(error) => return Err(Failure::io("read", &path, &error)),
     };
     // A manifest that someone damaged is written anew; only files that left the spec since then
@@ -37,8 +32,7 @@ pub(in crate::cli) fn owned(out: &Path) -> Result<Owned, Failure> {
     let listed =
         serde_json::from_slice::<Manifest>(&text).map(|manifest| manifest.artifacts).unwrap_or_default();
     let is_inside = |path: &String| path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    let paths = listed.into_keys().filter(is_inside).chain([MANIFEST.to_owned()]).collect();
-    Ok(Owned { paths })
+    Ok(listed.into_keys().filter(is_inside).chain([MANIFEST.to_owned()]).collect())
 }
 
 /// Where the public folder is, and where its successor is built.
@@ -105,7 +99,7 @@ impl Place {
 
     fn plan<'a>(&self, files: &[(&'a str, &'a [u8])], changes: &mut Changes) -> Result<Plan<'a>, Failure> {
         let mut plan = Plan::default();
-        let Owned { paths: mut stale } = owned(&self.out)?;
+        let mut stale = owned(&self.out)?;
         for (path, contents) in files {
             let place = self.out.join(path);
             stale.remove(*path);
