@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 /// Of a fleet, one host stands for the others; the manifest has the hashes of all.
 fn is_shown(example: &str, path: &str) -> bool {
     let is_one_of_many = path.starts_with("hosts/") || path.starts_with("keys/hosts/");
@@ -72,4 +74,20 @@ fn leaks(files: &BTreeMap<String, String>, keys: &[String]) -> Vec<String> {
     let lines: Vec<String> = keys.iter().map(secret_line).collect();
     let holds = |text: &String| text.contains("PRIVATE") || lines.iter().any(|line| text.contains(line));
     files.iter().filter(|(_, text)| holds(text)).map(|(path, _)| path.clone()).collect()
+}
+
+/// Of secret files, which belong into no repository, the hashes show that their bytes stay.
+#[test]
+fn secret_files_have_the_bytes_they_always_had() {
+    for name in support::example_names() {
+        let (_, secret) = support::artifacts(&support::example(&name));
+        let sum = |(path, bytes): (&String, &Vec<u8>)| format!("{:x}  {path}\n", Sha256::digest(bytes));
+        let sums: String = secret.iter().map(sum).collect();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/secrets/{name}.sha256"));
+        if std::env::var_os("DORMOUSE_BLESS").is_some() {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, &sums).unwrap();
+        }
+        assert_eq!(fs::read_to_string(file).unwrap_or_default(), sums, "{name}");
+    }
 }
