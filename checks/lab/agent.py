@@ -23,9 +23,17 @@ class Agent:
 
     def run(self, script: str, timeout: float) -> None:
         """Has the guest run a script to its end."""
+        self.begin(script)
+        self.finish(timeout)
+
+    def begin(self, script: str) -> None:
+        """Sends a script without waiting for its end."""
+        self._socket.sendall(base64.b64encode(script.encode()) + b"\n")
+
+    def finish(self, timeout: float) -> None:
+        """Waits for the end of the script that was sent."""
         self._socket.settimeout(timeout)
         try:
-            self._socket.sendall(base64.b64encode(script.encode()) + b"\n")
             answer = self._answers.readline()
         except TimeoutError:
             raise AgentError(f"the guest did not answer within {timeout:.0f} s") from None

@@ -33,19 +33,13 @@ class Lab:
 
     def power_on(self) -> None:
         """Starts both machines at once and waits for both."""
-        guest = image.get()
-        for machine in self.machines:
-            machine.power_on(guest)
-        for machine in self.machines:
-            machine.wait_ready()
+        power_on(*self.machines)
 
     def restore(self) -> None:
         """Undoes what a test did to the machines and the network."""
         self.restore_network()
+        power_on(*(machine for machine in self.machines if not machine.is_alive))
         for machine in self.machines:
-            if not machine.is_alive:
-                machine.power_on(image.get())
-                machine.wait_ready()
             machine.clean()
 
     def make_pools(self) -> None:
@@ -98,6 +92,17 @@ class Lab:
     def close(self) -> None:
         for machine in self.machines:
             machine.kill()
+
+
+def power_on(*machines: Vm) -> None:
+    """Starts machines side by side and waits for all of them."""
+    guest = image.get()
+    for machine in machines:
+        machine.power_on(guest)
+    for machine in machines:
+        machine.begin_wake()
+    for machine in machines:
+        machine.wait_ready()
 
 
 @contextmanager

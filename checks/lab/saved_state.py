@@ -77,8 +77,11 @@ def build(image: Image, folder: Path) -> None:
         with network.opened(name) as net:
             backends = Backends(sockets, net.add_tap("saved"), state.root, keep_root=True)
             qemu = process.start(net.inside(machine.argv(image, backends)))
-            Agent(backends.agent).run(SETTLE, BOOT_TIMEOUT)
+            # It stays connected, so that the saved agent is one that listens.
+            guest = Agent(backends.agent)
+            guest.run(SETTLE, BOOT_TIMEOUT)
             save(Qmp(backends.qmp), state.memory)
+            guest.close()
             qemu.wait(timeout=60)
     finally:
         shutil.rmtree(sockets)

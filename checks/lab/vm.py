@@ -61,6 +61,7 @@ class Vm:
         self._qemu: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
         self._agent: Agent | None = None
+        self._waking: subprocess.Popen[bytes] | None = None
         self._ports: dict[str, int] = {}
         folder.mkdir()
         self.tap = network.add_tap(name)
@@ -79,10 +80,22 @@ class Vm:
         self._agent = Agent(backends.agent)
         self._ports.clear()
 
+    def begin_wake(self) -> None:
+        """Lets a machine that was powered on run, and tells it who it is.
+
+        The guest in the saved state listens, so this does not wait for it.
+        """
+        self._let_run(WAKE_TIMEOUT)
+        self.agent.begin(self._identity())
+        self._waking = self._qemu
+
     def wait_ready(self) -> None:
         """Waits until the guest takes commands; boots it when it does not wake."""
         try:
-            self._wake(WAKE_TIMEOUT)
+            if self._waking is not self._qemu:
+                self.begin_wake()
+            self.agent.finish(WAKE_TIMEOUT)
+            self._remote.connect(WAKE_TIMEOUT)
         except (AgentError, QmpError, OSError) as error:
             assert self._image is not None
             print(f"lab: {self.name} did not wake from the saved state ({error}): booting it")
@@ -173,6 +186,12 @@ class Vm:
         assert self._qmp is not None
         return self._qmp
 
+    @property
+    def agent(self) -> Agent:
+        self._require_alive()
+        assert self._agent is not None
+        return self._agent
+
     def ssh_command(self) -> list[str]:
         """What a person types on this computer to look around in the guest."""
         return self._remote.command([])[:-2]
@@ -183,13 +202,17 @@ class Vm:
         state = saved_state.get(image)
         return Backends(self.folder, self.tap, state.root, wake_from=state.memory)
 
-    def _wake(self, timeout: float) -> None:
+    def _let_run(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while self.qmp("query-status")["status"] == "inmigrate":
             if time.monotonic() > deadline:
                 raise QmpError("the saved state is not read in time")
             time.sleep(0.02)
         self.qmp("cont")
+
+    def _wake(self, timeout: float) -> None:
+        """Waits for a guest that may still have to boot."""
+        self._let_run(timeout)
         self._introduce(timeout)
 
     def _restarted(self) -> None:
@@ -199,10 +222,9 @@ class Vm:
 
     def _introduce(self, timeout: float) -> None:
         """Tells the guest who it is, then connects."""
-        assert self._agent is not None
         # The clock is part of what it is told, so tell it when it listens.
-        self._agent.run(":", timeout)
-        self._agent.run(self._identity(), timeout)
+        self.agent.run(":", timeout)
+        self.agent.run(self._identity(), timeout)
         self._remote.connect(timeout)
 
     def _identity(self) -> str:
