@@ -3,7 +3,7 @@
 set -eu
 
 packages="build-essential ca-certificates debian-archive-keyring e2fsprogs git iproute2 mmdebstrap
-nix-bin openssh-client python3 python3-venv qemu-system-x86 qemu-utils xz-utils zstd"
+nix-bin openssh-client python3 python3-venv qemu-system-x86 qemu-utils shellcheck util-linux xz-utils zstd"
 
 # The oldest Rust that the workspace builds with; `rust-version` in Cargo.toml.
 oldest_rust=1.89

@@ -36,7 +36,7 @@ class Demo:
         folder = self.product.folder
         (folder / "dormouse.json").write_text(EXAMPLE.read_text())
         with contextlib.chdir(folder):
-            local("dormouse-generate init --spec new.json --seed seed".split())
+            local("dormouse-generate init --seed seed".split())
             local("dormouse-generate --seed seed --secrets secrets".split())
             local("dormouse-generate --seed seed --secrets secrets".split())
 

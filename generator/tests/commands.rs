@@ -104,10 +104,20 @@ fn init_makes_another_seed_each_time() {
 fn init_replaces_nothing() {
     let sandbox = Sandbox::with("home");
     let before = sandbox.state(".");
-    sandbox.run(&["init"]).is_one_error(2, &["the spec dormouse.json exists"]);
+    sandbox.run(&["init"]).is_one_error(2, &["the seed", "exists"]);
     sandbox.run(&["init", "--spec", "new.json"]).is_one_error(2, &["the seed", "exists"]);
     sandbox.run(&["init", "--spec", "new.json", "--name", "Bad Name"]).is_one_error(2, &["cannot hold 'B'"]);
     assert!(before == sandbox.state("."));
+}
+
+#[test]
+fn init_makes_the_seed_of_a_spec_that_is_there() {
+    let sandbox = Sandbox::with("home");
+    let spec = fs::read(sandbox.path("dormouse.json")).unwrap();
+    fs::remove_dir_all(sandbox.path("home/.local")).unwrap();
+    sandbox.run(&["init"]).is(0, &["dormouse.json stays as it is\n", "home/seed: back it up"]);
+    assert!(fs::read(sandbox.path("dormouse.json")).unwrap() == spec);
+    sandbox.run(&[]).is(0, &["created generated/known_hosts\n"]);
 }
 
 #[test]

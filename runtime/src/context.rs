@@ -115,7 +115,7 @@ impl Context {
 }
 
 fn read_spec(path: &Path) -> Result<Spec, Error> {
-    let missing = |source| Error::MissingFile { what: "the spec", path: path.to_owned(), source };
+    let missing = |source| Error::NoSpec { path: path.to_owned(), source };
     let size = std::fs::metadata(path).map_err(missing)?.len();
     if size > dormouse_generator::parse::MAX_SPEC_BYTES {
         return Err(Error::Spec(format!("{} is no spec: it has {size} bytes", path.display())));

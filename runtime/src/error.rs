@@ -29,6 +29,14 @@ pub enum Error {
     /// The spec is wrong; the text shows where.
     #[error("{0}")]
     Spec(String),
+    /// The spec cannot be read.
+    #[error("cannot read the spec {}: {source}", .path.display())]
+    NoSpec {
+        /// Where it should be.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
     /// The spec has no such host.
     #[error("the spec {} has no host {host:?}; it has: {}", .spec.display(), .known.join(", "))]
     UnknownHost {
@@ -160,7 +168,10 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Spec(_) | Self::UnknownHost { .. } | Self::UnknownReplication { .. } => Exit::Usage,
+            Self::Spec(_)
+            | Self::NoSpec { .. }
+            | Self::UnknownHost { .. }
+            | Self::UnknownReplication { .. } => Exit::Usage,
             Self::Locked { .. } => Exit::Locked,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::MissingFile { .. }
@@ -185,6 +196,7 @@ impl Error {
             Self::Spec(_) => {
                 "mend the spec; `dormouse-generate` shows every problem of it at once".to_owned()
             }
+            Self::NoSpec { .. } => "name it with --spec, or make one: `dormouse-generate init`".to_owned(),
             Self::UnknownHost { .. } => "name one with --host, or add this host to the spec".to_owned(),
             Self::UnknownReplication { .. } => "name one of these, or none to run them all".to_owned(),
             Self::MissingFile { .. } => {

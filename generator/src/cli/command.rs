@@ -13,7 +13,7 @@ use super::failure::Failure;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Write a spec to start from, and make its seed.
+    /// Write a spec to start from, unless there is one, and make its seed.
     Init(init::Arguments),
     /// Give an archiver or a host a new key, by raising its epoch in the spec.
     Rotate(rotate::Arguments),

@@ -1,4 +1,4 @@
-//! `init`: a spec to start from, and the seed of its keys.
+//! `init`: a spec to start from, unless there is one, and the seed of its keys.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::exposure::refuse_exposed;
 use crate::cli::failure::Failure;
-use crate::cli::{Inputs, say, seed_file};
+use crate::cli::{Inputs, say, seed_file, spec_file};
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
@@ -43,21 +43,18 @@ pub(in crate::cli) struct Arguments {
 
 impl Arguments {
     pub(in crate::cli) fn run(self, inputs: &Inputs) -> Result<(), Failure> {
+        if exists(&inputs.spec) { seed_only(inputs) } else { self.spec_and_seed(inputs) }
+    }
+
+    fn spec_and_seed(&self, inputs: &Inputs) -> Result<(), Failure> {
         let text = self.spec_text();
         Spec::parse("the starting spec", text.as_bytes())
             .map_err(|problems: Problems| Failure::Spec(problems.into()))?;
-        let seed_path = inputs.seed(&self.name)?;
-        refuse_existing(&inputs.spec, "spec", "--spec")?;
-        refuse_existing(&seed_path, "seed", "--seed")?;
-        refuse_exposed(&seed_path, &inputs.spec, "the seed", "--seed", &[])?;
         // The seed first: a spec without one would look complete.
-        seed_file::create(&seed_path, &random_seed()?)?;
+        let seed = make_seed(inputs, &self.name)?;
         write_new(&inputs.spec, &text)?;
-        say(&format!(
-            "created {}\ncreated {}: back it up, all keys derive from it\nnow edit the spec, then run dormouse-generate\n",
-            inputs.spec.display(),
-            seed_path.display()
-        ));
+        let spec = inputs.spec.display();
+        say(&format!("created {spec}\n{seed}now edit the spec, then run dormouse-generate\n"));
         Ok(())
     }
 
@@ -111,12 +108,28 @@ impl Arguments {
     }
 }
 
-fn refuse_existing(path: &Path, what: &str, option: &str) -> Result<(), Failure> {
-    if path.symlink_metadata().is_err() {
-        return Ok(());
+/// The seed of a spec that is there already, from a template or from another computer.
+fn seed_only(inputs: &Inputs) -> Result<(), Failure> {
+    let parsed = spec_file::read(&inputs.spec)?;
+    let seed = make_seed(inputs, &parsed.spec.name)?;
+    say(&format!("{} stays as it is\n{seed}now run dormouse-generate\n", inputs.spec.display()));
+    Ok(())
+}
+
+/// Makes the seed and says so.
+fn make_seed(inputs: &Inputs, spec_name: &str) -> Result<String, Failure> {
+    let path = inputs.seed(spec_name)?;
+    if exists(&path) {
+        let text = format!("the seed {} exists, and init replaces nothing", path.display());
+        return Err(Failure::refused(text, "use it as it is, or name another one with --seed"));
     }
-    let text = format!("the {what} {} exists, and init replaces nothing", path.display());
-    Err(Failure::refused(text, format!("name another one with {option}, or use it as it is")))
+    refuse_exposed(&path, &inputs.spec, "the seed", "--seed", &[])?;
+    seed_file::create(&path, &random_seed()?)?;
+    Ok(format!("created {}: back it up, all keys derive from it\n", path.display()))
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 fn random_seed() -> Result<Seed, Failure> {
