@@ -1,6 +1,7 @@
 """`python -m checks.lab`: build the image, run the tests, watch a cycle, or look around."""
 
 import argparse
+import contextlib
 import os
 import shlex
 import signal
@@ -51,10 +52,8 @@ def open_shell(_: list[str]) -> int:
         for machine in running.machines:
             print(f"\n{machine.name} ({machine.address}):\n  {shlex.join(machine.ssh_command())}")
         print("\n^C ends the lab.", flush=True)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             signal.pause()
-        except KeyboardInterrupt:
-            pass
     return 0
 
 

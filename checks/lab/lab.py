@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from checks.lab import image, network, owner, process, saved_state, vm
+from checks.lab import evidence, image, network, owner, process, saved_state, vm
 from checks.lab.network import Network
 from checks.lab.pool import Pool
 from checks.lab.vm import Vm
@@ -118,12 +118,21 @@ def opened() -> Iterator[Lab]:
         with network.opened(name) as net:
             lab = Lab(net, folder, make_key(folder))
             try:
-                lab.power_on()
+                start(lab)
                 yield lab
             finally:
                 lab.close()
     finally:
         shutil.rmtree(folder)
+
+
+def start(lab: Lab) -> None:
+    """Powers the machines on; what they said is kept if they do not come up."""
+    try:
+        lab.power_on()
+    except Exception:
+        print(f"lab: logs are kept in {evidence.collect('power-on', lab.machines)}")
+        raise
 
 
 def check_tools() -> None:

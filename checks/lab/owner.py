@@ -4,6 +4,7 @@ Each name carries the process id of its owner and when that process started
 (ids are used again). What belongs to no living process is swept away.
 """
 
+import contextlib
 import itertools
 import os
 import re
@@ -37,7 +38,7 @@ def started(pid: int) -> int | None:
 def is_stale(name: str) -> bool:
     """Tells whether a name is a lab's whose process has ended."""
     match = re.fullmatch(rf"{PREFIX}-(\d+)-(\d+)-\d+", name)
-    return bool(match) and started(int(match[1])) != int(match[2])
+    return match is not None and started(int(match[1])) != int(match[2])
 
 
 def folders() -> Path:
@@ -61,6 +62,8 @@ def listed(folder: Path) -> list[str]:
 
 def remove_namespace(namespace: str) -> None:
     """Ends what still runs in a namespace, then removes it with all its devices."""
+    if not (NAMESPACES / namespace).exists():
+        return
     deadline = time.monotonic() + 10
     while (pids := inhabitants(namespace)) and time.monotonic() < deadline:
         for pid in pids:
@@ -76,7 +79,5 @@ def inhabitants(namespace: str) -> list[int]:
 
 
 def kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -1,6 +1,7 @@
 """Starts programs: argv lists only, errors that tell all, and no orphans."""
 
 import shlex
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,9 +43,18 @@ class CommandFailed(Exception):
         self.result = result
 
 
+class TimedOut(CommandFailed):
+    """A program was killed because it took too long; the result is what it had said."""
+
+
 def run(argv: Argv, *, stdin: bytes = b"", timeout: float = 60, check: bool = True) -> Result:
     """Runs a program to its end."""
-    done = subprocess.run(bound(argv), input=stdin, capture_output=True, timeout=timeout)
+    try:
+        done = subprocess.run(bound(argv), input=stdin, capture_output=True, timeout=timeout)
+    except subprocess.TimeoutExpired as late:
+        note = f"\n[killed after {timeout:.0f} s]\n".encode()
+        killed = Result(argv, -signal.SIGKILL, late.stdout or b"", (late.stderr or b"") + note)
+        raise TimedOut(killed) from None
     result = Result(argv, done.returncode, done.stdout, done.stderr)
     if check and result.code != 0:
         raise CommandFailed(result)
@@ -63,9 +73,7 @@ def start(
     It gets a session of its own, so that ^C reaches only us and we can still
     collect evidence from it before we stop it.
     """
-    return subprocess.Popen(
-        bound(argv), stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
-    )
+    return subprocess.Popen(bound(argv), stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
 
 
 def bound(argv: Argv) -> list[str]:

@@ -5,11 +5,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from checks.lab import process
 from checks.lab.network import Network
-from checks.lab.process import CommandFailed, Result
+from checks.lab.process import CommandFailed, Result, TimedOut
 
 PORT = 2222
 
@@ -73,8 +74,11 @@ class Remote:
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 120, check: bool = True
     ) -> Result:
         """Runs a command in the guest to its end."""
-        done = process.run(self.command(argv), stdin=stdin, timeout=timeout, check=False)
-        result = Result(argv, done.code, done.out, done.err)
+        try:
+            done = process.run(self.command(argv), stdin=stdin, timeout=timeout, check=False)
+        except TimedOut as late:
+            raise TimedOut(replace(late.result, argv=argv), self.name) from None
+        result = replace(done, argv=argv)
         if check and result.code != 0:
             raise CommandFailed(result, self.name)
         return result

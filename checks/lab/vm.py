@@ -257,4 +257,3 @@ class Vm:
             code = self._qemu.returncode if self._qemu else None
             log = (self.folder / "qemu.log").read_text() if self._qemu else ""
             raise MachineEnded(f"{self.name}: QEMU is not running (exit {code}): {log[-500:]}")
-

@@ -5,6 +5,7 @@ from checks.lab.cycle import COPY, cycle
 from checks.lab.pool import zfs
 from checks.lab.product import Product
 
+
 def test_a_dataset_arrives_in_full_then_step_by_step(product: Product) -> None:
     for name in ("one", "two", "three"):
         tree.write(product.lab.home, "tank/safe", name, 2)

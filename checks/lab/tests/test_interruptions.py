@@ -12,10 +12,10 @@ from checks.lab.pool import zfs
 from checks.lab.product import Product
 
 MIB = 1 << 20
-BIG = 48
+BIG = 24
 # ssh and the streams' own framing add some bytes to those of the files.
 OVERHEAD = 3 * MIB
-KILLS = 20
+KILLS = 12
 
 
 def half_sent(lab: Lab, before: int) -> None:
@@ -42,33 +42,48 @@ def test_a_killed_run_resumes_where_it_was(product: Product) -> None:
     for name in ("one", "two", "three"):
         tree.write(lab.home, f"{SOURCE}/big", "file", BIG)
         tree.snapshot(lab.home, SOURCE, name)
-        with lab.rate_limit(lab.home, "32mbit"):
+        with lab.rate_limit(lab.home, "24mbit"):
             before = lab.sent(lab.home)
             running = product.start("replicate")
             half_sent(lab, before)
             running.kill()
             running.wait()
         assert_resumes(product)
-        cycle(product, f"{name}-after")
+    cycle(product, "four")
 
 
-def test_a_cut_network_ends_a_run_and_the_next_one_resumes(product: Product) -> None:
+def cut_midway(product: Product) -> None:
+    """The network is cut silently: each end only notices that nothing comes any more."""
     lab = product.lab
     zfs(lab.home, "create", f"{SOURCE}/big")
     cycle(product, "one")
     tree.write(lab.home, f"{SOURCE}/big", "file", BIG)
     tree.snapshot(lab.home, SOURCE, "two")
-    with lab.rate_limit(lab.home, "32mbit"):
+    with lab.rate_limit(lab.home, "24mbit"):
         before = lab.sent(lab.home)
         running = product.start("replicate")
         half_sent(lab, before)
         lab.cut_network()
         cut = running.wait(timeout=120)
     assert cut.code in (1, 3, 5), cut
-    # The archiver's end of the connection is still there: it has heard of no end.
     lab.restore_network()
+
+
+def test_a_cut_network_ends_a_run_and_the_next_one_resumes(product: Product) -> None:
+    archiver = product.lab.archiver
+    # sshd looks after lost clients here, as it does on the archivers that we configure.
+    alive = b"ClientAliveInterval 5\nClientAliveCountMax 3\n"
+    archiver.put("/etc/ssh/sshd_config.d/alive.conf", alive)
+    archiver.run(["systemctl", "restart", "ssh.service"])
+    cut_midway(product)
     assert_resumes(product)
     cycle(product, "three")
+
+
+@pytest.mark.xfail(strict=True, reason="sshd's default keeps a lost client, and its receive, for hours")
+def test_a_receive_that_heard_of_no_end_does_not_stop_the_next_run(product: Product) -> None:
+    cut_midway(product)
+    send(product)
 
 
 def test_an_archiver_that_loses_power_midway_gets_the_rest_later(product: Product) -> None:
@@ -77,7 +92,7 @@ def test_an_archiver_that_loses_power_midway_gets_the_rest_later(product: Produc
     cycle(product, "one")
     tree.write(lab.home, f"{SOURCE}/big", "file", BIG)
     tree.snapshot(lab.home, SOURCE, "two")
-    with lab.rate_limit(lab.home, "32mbit"):
+    with lab.rate_limit(lab.home, "24mbit"):
         before = lab.sent(lab.home)
         running = product.start("replicate")
         half_sent(lab, before)
@@ -107,7 +122,7 @@ def test_runs_that_are_killed_at_random_moments_lose_nothing(product: Product, c
     archived: tree.Guids = {}
     for number in range(KILLS):
         running = product.start("replicate")
-        lab.home.run(["sleep", f"{chance.uniform(0, 3):.2f}"])
+        lab.home.run(["sleep", f"{chance.uniform(0, 4):.2f}"])
         running.kill()
         running.wait()
         now = tree.guids(lab.archiver, COPY) if pool.exists(lab.archiver, COPY) else {}

@@ -6,8 +6,8 @@ import pytest
 
 from checks.lab import mirror
 
-DEBIAN = 'ID=debian\nVERSION_CODENAME=bookworm\n'
-UBUNTU = 'ID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME=noble\n'
+DEBIAN = "ID=debian\nVERSION_CODENAME=bookworm\n"
+UBUNTU = "ID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME=noble\n"
 
 
 @pytest.fixture(autouse=True)

@@ -56,7 +56,9 @@ def start_sshd(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lose", "find"), [(Lab.cut_network, Lab.restore_network), (stop_sshd, start_sshd)], ids=["cut", "refused"]
+    ("lose", "find"),
+    [(Lab.cut_network, Lab.restore_network), (stop_sshd, start_sshd)],
+    ids=["cut", "refused"],
 )
 def test_an_unreachable_archiver_gives_5_and_nothing_changes(
     product: Product, lose: Callable[[Lab], None], find: Callable[[Lab], None]
@@ -69,7 +71,7 @@ def test_an_unreachable_archiver_gives_5_and_nothing_changes(
         lose(lab)
         lost = product.run("replicate")
         assert lost.code == 5, lost
-        assert "archiver" in lost.stderr and lab.archiver.address in lost.stderr
+        assert lab.archiver.address in lost.stderr
         assert both(lab) == before
         find(lab)
         send(product)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -49,10 +49,8 @@ def traces(pid: int) -> dict[str, list[str]]:
 
 def command_lines() -> Iterator[str]:
     for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
+        with suppress(FileNotFoundError, ProcessLookupError):
             yield file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            pass
 
 
 def links() -> list[str]:
@@ -93,7 +91,8 @@ def test_sweeping_spares_living_labs(machines: Lab) -> None:
 
 def test_two_labs_at_once_do_not_see_each_other(bench: Lab) -> None:
     with another_lab() as (_, text):
-        other_home = next(shlex.split(line) for line in text.splitlines() if "10.77.0.10" in line and "ssh" in line)
+        entrances = [shlex.split(line) for line in text.splitlines() if "nsenter" in line]
+        other_home = next(argv for argv in entrances if "root@10.77.0.10" in argv)
         process.run([*other_home, "touch /root/mark"])
         assert bench.home.run(["test", "-e", "/root/mark"], check=False).code == 1
         guid = ["zpool get -H -o value guid tank"]
