@@ -19,5 +19,13 @@ action         the table of actions; actions/: one file for each group
 front          the WSGI application: record, faults, limits, then the action
 metadata       169.254.169.254
 namespace      sockets inside the lab's network; server: threads that answer
-ec2            what a test works with
+ec2            what a test works with when no machines are needed
+
+and with real machines behind it:
+
+disks          root disks and images: qcow2 overlays; volumes: sparse files
+instance_vm    a machine whose root disk stays while the instance exists
+hands          a thread for each machine, that does what it is told in order
+virtual        the machines that EC2 asks for
+cloud          what a test works with: EC2 and its machines, in a lab's network
 """

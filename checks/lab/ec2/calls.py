@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from checks.lab.ec2.form import Form
 
@@ -14,9 +14,14 @@ class Call:
     """One request and how it ended: `ok`, an error's code, or `lost`."""
 
     time: float
-    action: str
-    parameters: dict[str, str]
+    form: InitVar[Form]
+    action: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
     outcome: str = "ok"
+
+    def __post_init__(self, form: Form) -> None:
+        self.action = form.get("Action") or ""
+        self.parameters = without_secrets(form)
 
 
 @dataclass
@@ -28,8 +33,8 @@ class Calls:
     def __len__(self) -> int:
         return len(self.made)
 
-    def note(self, time: float, action: str, form: Form) -> Call:
-        call = Call(time, action, without_secrets(form))
+    def note(self, time: float, form: Form) -> Call:
+        call = Call(time, form)
         self.made.append(call)
         return call
 

@@ -17,7 +17,7 @@ from checks.lab.ec2.metadata import Metadata
 from checks.lab.ec2.region import Region
 from checks.lab.ec2.server import repeating, serving
 from checks.lab.ec2.timing import Timing
-from checks.lab.network import CONTROLLER, Network
+from checks.lab.network import BRIDGE, CONTROLLER, PREFIX_LENGTH, Network
 
 REGION = "us-west-2"
 ZONE = "us-west-2d"
@@ -28,9 +28,12 @@ TICK = 0.1
 class Ec2:
     """A running EC2. `faults` makes trouble, `calls` tells what was asked of it."""
 
-    def __init__(self, front: Front, endpoint: str, metadata_endpoint: str) -> None:
+    def __init__(self, front: Front, endpoint: str, metadata_endpoint: str, observer: str) -> None:
         self.endpoint = endpoint
         self.metadata_endpoint = metadata_endpoint
+        # For a test's own questions, from outside the lab's network: they are
+        # not on record, and no fault or limit hits them.
+        self.observer_endpoint = observer
         self.machines = front.machines
         self.clock: Clock = front.clock
         self.timing: Timing = front.timing
@@ -85,22 +88,31 @@ def opened(
     front = Front(machines or Imaginary(), clock or Clock(), timing or Timing())
     with ExitStack() as stack:
         stack.callback(front.machines.close)
-        api, metadata = listen_in(network) if network else listen_here()
+        api, metadata, observer = stack.enter_context(listeners(network))
         stack.enter_context(serving(api, front))
         stack.enter_context(serving(metadata, Metadata(front)))
+        stack.enter_context(serving(observer, front.observed))
         stack.enter_context(repeating(front.advance, TICK))
-        yield Ec2(front, url(api), url(metadata))
+        yield Ec2(front, url(api), url(metadata), url(observer))
 
 
-def listen_here() -> tuple[socket, socket]:
-    return namespace.listen("127.0.0.1", 0), namespace.listen("127.0.0.1", 0)
+@contextmanager
+def listeners(network: Network | None) -> Iterator[list[socket]]:
+    """For the API, the metadata service, and the test itself.
 
-
-def listen_in(network: Network) -> tuple[socket, socket]:
-    """The API has the controller's address; the metadata service has EC2's own."""
+    In a lab's network, the API has the controller's address, and the metadata
+    service that of EC2.
+    """
+    here = [namespace.listen("127.0.0.1", 0)]
+    if network is None:
+        yield [namespace.listen("127.0.0.1", 0), namespace.listen("127.0.0.1", 0), *here]
+        return
     network.add_address(METADATA)
     inside = owner.NAMESPACES / network.name
-    return namespace.listen(CONTROLLER, 0, inside), namespace.listen(METADATA, 80, inside)
+    try:
+        yield [namespace.listen(CONTROLLER, 0, inside), namespace.listen(METADATA, 80, inside), *here]
+    finally:
+        network.ip("address", "delete", f"{METADATA}/{PREFIX_LENGTH}", "dev", BRIDGE)
 
 
 def url(listener: socket) -> str:

@@ -22,12 +22,12 @@ ARM_IMAGE = image_id(REGION, "nixos/26.05.1093.4aa6836c1f2e-aarch64-linux")
 __all__ = ["ARM_IMAGE", "IMAGE", "NIXOS", "REGION", "ZONE", "Account", "account", "refused"]
 
 
-def client(ec2: Ec2) -> Any:
+def client(endpoint: str) -> Any:
     """boto3 that does not retry, so that a test sees every single answer."""
     return boto3.client(
         "ec2",
         region_name=REGION,
-        endpoint_url=ec2.endpoint,
+        endpoint_url=endpoint,
         aws_access_key_id="AKIALAB",
         aws_secret_access_key="lab",
         config=Config(retries={"total_max_attempts": 1}, read_timeout=30),
@@ -99,4 +99,4 @@ class Account:
 def account() -> Iterator[Account]:
     clock, machines = Clock(stopped=True), Imaginary()
     with lab_ec2.opened(machines, clock=clock, timing=AS_IN_EC2) as ec2:
-        yield Account(ec2, client(ec2), clock, machines)
+        yield Account(ec2, client(ec2.endpoint), clock, machines)

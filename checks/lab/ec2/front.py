@@ -3,7 +3,7 @@
 import re
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -54,11 +54,20 @@ class Front:
             return list(self._regions.values())
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        form = Form.parse(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-        call = self.calls.note(self.clock.now(), form.get("Action") or "", form)
+        form = read_form(environ)
+        call = self.calls.note(self.clock.now(), form)
+        return self._respond(call, start_response, lambda: self._answer(call, environ, form))
+
+    def observed(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """The same EC2 for a test's own questions: no record, no faults, no limits."""
+        form = read_form(environ)
+        call = Call(self.clock.now(), form)
+        return self._respond(call, start_response, lambda: self._perform(call, environ, form))
+
+    def _respond(self, call: Call, start_response: Any, answer: Callable[[], bytes]) -> Iterable[bytes]:
         request_id = str(uuid.uuid4())
         try:
-            status, body = 200, self._answer(call, environ, form)
+            status, body = 200, answer()
         except Refusal as refusal:
             call.outcome = refusal.code
             status, body = refusal.status, refusal.xml(request_id)
@@ -70,19 +79,28 @@ class Front:
         return [body]
 
     def _answer(self, call: Call, environ: dict[str, Any], form: Form) -> bytes:
-        region = self.region(signed_region(environ))
         loses_reply = self.faults.strike(call.action, form)
         with self.lock:
-            region.throttle.check(call.action, form)
+            self.region(signed_region(environ)).throttle.check(call.action, form)
+        body = self._perform(call, environ, form)
+        if loses_reply:
+            raise ReplyLost
+        return body
+
+    def _perform(self, call: Call, environ: dict[str, Any], form: Form) -> bytes:
+        region = self.region(signed_region(environ))
+        with self.lock:
             region.advance()
             try:
                 body = action.find(call.action)(Request(region, form, environ))
             except ServiceException as error:
                 raise moto_api.refused(error) from error
             region.advance()
-        if loses_reply:
-            raise ReplyLost
         return body
+
+
+def read_form(environ: dict[str, Any]) -> Form:
+    return Form.parse(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
 
 
 def signed_region(environ: dict[str, Any]) -> str:

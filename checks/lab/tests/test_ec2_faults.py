@@ -108,8 +108,16 @@ def test_every_call_is_on_record_without_secrets(account: Account) -> None:
     assert account.ec2.calls.made[mark].outcome == "InvalidVolume.NotFound"
 
 
+def test_a_test_can_look_without_being_seen(account: Account) -> None:
+    account.ec2.faults.fail("*", "Unavailable", times=None)
+    observer = client(account.ec2.observer_endpoint)
+    for _ in range(60):
+        assert observer.describe_volumes()["Volumes"] == []
+    assert len(account.ec2.calls) == 0
+
+
 def test_two_ec2_at_once_do_not_meet(account: Account) -> None:
     account.running()
     with ec2.opened() as other:
-        assert client(other).describe_instances()["Reservations"] == []
+        assert client(other.endpoint).describe_instances()["Reservations"] == []
         assert len(other.calls) == 1

@@ -1,0 +1,135 @@
+"""The machine behind an instance: one whose root disk stays while the instance exists."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from checks.lab import machine, process, saved_state
+from checks.lab.agent import Agent
+from checks.lab.ec2.disks import Disks
+from checks.lab.image import Image
+from checks.lab.machine import Backends
+from checks.lab.network import Network
+from checks.lab.qmp import Qmp
+from checks.lab.vm import Disk, MachineEnded, Vm
+
+SHUTDOWN_TIMEOUT = 120
+EBS_NAMES = Path(__file__).parent / "guest" / "ebs-names"
+
+
+class InstanceVm(Vm):
+    """A machine on an overlay of the lab's image, or of one made by CreateImage."""
+
+    def __init__(
+        self, number: int, network: Network, folder: Path, key: Path, disks: Disks, base: Path | None
+    ) -> None:
+        name = f"ec2-{number}"
+        super().__init__(name, number, network, folder / name, key)
+        self._disks = disks
+        self._base = base
+        self._is_cut = False
+        self.root: Path | None = None
+
+    def power_on(self, image: Image, *, wake: bool = True) -> None:
+        """Starts QEMU on the overlay. A machine that was cut stays off, whoever retries."""
+        if self._is_cut:
+            raise MachineEnded(f"{self.name}: its power was cut")
+        self._image = image
+        backends = self._backends(image, wake)
+        argv = self._network.inside(on_overlay(machine.argv(image, backends), backends.root))
+        for socket in (backends.qmp, backends.agent):
+            socket.unlink(missing_ok=True)
+        with (self.folder / "qemu.log").open("ab") as log:
+            self._qemu = process.start(argv, stdout=log, stderr=log)
+        if self._is_cut:
+            # It was cut between the first look and the start.
+            self._qemu.kill()
+        self._qmp = Qmp(backends.qmp)
+        self._agent = Agent(backends.agent)
+        self._ports.clear()
+
+    def boot(self, image: Image) -> None:
+        """Starts the machine and returns when its guest takes commands.
+
+        The lab's own image wakes in seconds; any other disk has to boot, as the
+        saved memory does not belong to it.
+        """
+        wakes = self._base is None and self.root is None
+        self.kill()
+        self.power_on(image, wake=wakes)
+        if wakes:
+            self.wait_ready()
+        else:
+            self._wake(saved_state.BOOT_TIMEOUT)
+
+    def cut_power(self) -> None:
+        """Ends QEMU from any thread; what waits for the guest elsewhere then fails."""
+        self._is_cut = True
+        if self._qemu is not None:
+            self._qemu.kill()
+        # A connection into a guest that is gone would hang until it times out.
+        self._remote.close()
+
+    def freeze(self, *, reboot: bool) -> Path:
+        """Makes the root disk an image: from now on, the machine writes to a new overlay.
+
+        EC2 restarts an instance for that, unless told not to, so that the image
+        holds file systems that were unmounted in good order.
+        """
+        assert self.root
+        if not self.is_alive:
+            return self._replace(self._disks.overlay(self.root, self.name))
+        if not reboot:
+            return self._replace(self._snapshot())
+        self._halt()
+        frozen = self._replace(self._snapshot())
+        self.qmp.forget_events()
+        self.qmp("system_reset")
+        self.qmp("cont")
+        self._restarted()
+        return frozen
+
+    def grow(self, disk: Disk, size: int) -> None:
+        self.qmp("block_resize", node_name=f"node-{disk.serial}", size=size)
+
+    def copied_meanwhile(self, copy: Callable[[], None]) -> None:
+        """Holds the machine while its disk is copied: the copy is of one moment."""
+        self.qmp("stop")
+        try:
+            copy()
+        finally:
+            self.qmp("cont")
+
+    def _identity(self) -> str:
+        return f"{super()._identity()}\n{EBS_NAMES.read_text()}"
+
+    def _halt(self) -> None:
+        """Has the guest shut down for a restart, and stops before it starts again."""
+        self.qmp("set-action", reboot="shutdown", shutdown="pause")
+        self.run(["systemctl", "--no-block", "reboot"])
+        self.qmp.wait_event("SHUTDOWN", SHUTDOWN_TIMEOUT)
+        self.qmp("set-action", reboot="reset", shutdown="poweroff")
+
+    def _snapshot(self) -> Path:
+        path = self._disks.new_path(self.name)
+        target = {"snapshot_file": str(path), "format": "qcow2"}
+        self.qmp("blockdev-snapshot-sync", device="root", **target)
+        return path
+
+    def _replace(self, overlay: Path) -> Path:
+        assert self.root
+        frozen, self.root = self.root, overlay
+        return frozen
+
+    def _backends(self, image: Image, wake: bool) -> Backends:
+        state = saved_state.get(image) if wake else None
+        if self.root is None:
+            public = state.root if state else image.root
+            self.root = self._disks.overlay(self._base or public, self.name)
+        memory = state.memory if state else None
+        return Backends(self.folder, self.tap, self.root, keep_root=True, wake_from=memory)
+
+
+def on_overlay(argv: list[str], root: Path) -> list[str]:
+    """The same command line, but for the format of the root disk."""
+    drive = argv.index("-drive") + 1
+    return [*argv[:drive], argv[drive].replace("format=raw", "format=qcow2", 1), *argv[drive + 1 :]]
