@@ -8,12 +8,14 @@ import contextlib
 import itertools
 import os
 import re
+import shutil
 import signal
 import tempfile
 import time
 from pathlib import Path
 
-from checks.lab import cache, process
+from checks.lab import process
+from checks.lab.process import CommandFailed
 
 PREFIX = "dormouse-lab"
 NAMESPACES = Path("/run/netns")
@@ -47,13 +49,16 @@ def folders() -> Path:
 
 
 def sweep() -> None:
-    """Removes what labs left that were killed before they could clean up."""
+    """Removes what labs left that were killed before they could clean up.
+
+    Another lab may be sweeping at the same moment.
+    """
     for namespace in listed(NAMESPACES):
         if is_stale(namespace):
             remove_namespace(namespace)
     for folder in listed(folders()):
         if is_stale(folder):
-            cache.remove(folders() / folder)
+            shutil.rmtree(folders() / folder, ignore_errors=True)
 
 
 def listed(folder: Path) -> list[str]:
@@ -69,7 +74,9 @@ def remove_namespace(namespace: str) -> None:
         for pid in pids:
             kill(pid)
         time.sleep(0.05)
-    process.run(["ip", "netns", "delete", namespace])
+    deleted = process.run(["ip", "netns", "delete", namespace], check=False)
+    if deleted.code != 0 and (NAMESPACES / namespace).exists():
+        raise CommandFailed(deleted)
 
 
 def inhabitants(namespace: str) -> list[int]:

@@ -17,7 +17,7 @@ from checks.lab.process import Result
 from checks.lab.qmp import Qmp, QmpError
 from checks.lab.remote import Remote, Running
 
-WAKE_TIMEOUT = 60
+WAKE_TIMEOUT = 120
 IDENTITY = Path(__file__).parent / "guest" / "identity"
 CLEAN = Path(__file__).parent / "guest" / "clean"
 

@@ -30,11 +30,10 @@ def test_nothing_outside_is_reachable_from_a_machine(home: Vm) -> None:
 def test_a_rate_limit_slows_what_a_machine_sends(bench: Lab) -> None:
     def seconds() -> float:
         begin = time.monotonic()
-        bench.home.run(["head", "-c", "2000000", "/dev/zero"])
+        bench.home.run(["head", "-c", "1000000", "/dev/zero"])
         return time.monotonic() - begin
 
-    free = seconds()
-    with bench.rate_limit(bench.home, "8mbit"):
-        assert seconds() > 1.5
-    assert free < 1.5
-    assert seconds() < 1.5
+    assert seconds() < 4
+    with bench.rate_limit(bench.home, "1600kbit"):
+        assert seconds() > 4
+    assert seconds() < 4

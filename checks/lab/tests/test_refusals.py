@@ -97,7 +97,7 @@ def test_a_second_run_ends_at_once_with_7_and_the_first_goes_on(product: Product
             begin = time.monotonic()
             second = product.run("replicate")
             assert second.code == 7, second
-            assert time.monotonic() - begin < 3
+            assert time.monotonic() - begin < 10
             assert first.is_running()
         done = first.wait()
         assert done.code == 0, done
