@@ -32,10 +32,11 @@ def opened(
     key: Path,
     *,
     introduce: Introduce = nothing_to_say,
+    saves_images: bool = False,
     clock: Clock | None = None,
     timing: Timing | None = None,
 ) -> Iterator[Cloud]:
     """A cloud whose machines end with it; its files lie in a new folder."""
-    machines = VirtualMachines(network, folder, key, introduce)
+    machines = VirtualMachines(network, folder, key, introduce=introduce, saves_images=saves_images)
     with ec2.opened(machines, clock=clock, timing=timing, network=network) as opened:
         yield Cloud(opened, machines)

@@ -5,6 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from checks.lab import process
+from checks.lab.ec2.image_state import ImageState
+
+
+@dataclass
+class Base:
+    """The disk of an image, and a saved state of it if there is one."""
+
+    disk: Path
+    state: ImageState | None = None
 
 
 @dataclass
@@ -12,7 +21,7 @@ class Disks:
     """The disks in one folder. Instances write to the newest file of their chain."""
 
     folder: Path
-    images: dict[str, Path] = field(default_factory=dict)
+    images: dict[str, Base] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def overlay(self, base: Path, name: str) -> Path:
@@ -29,5 +38,5 @@ class Disks:
 
     def remove(self, disk: Path) -> None:
         """Removes a disk unless it has become an image, which others may build upon."""
-        if disk not in self.images.values():
+        if disk not in [base.disk for base in self.images.values()]:
             disk.unlink(missing_ok=True)

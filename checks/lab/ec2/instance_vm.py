@@ -5,7 +5,8 @@ from pathlib import Path
 
 from checks.lab import machine, process, saved_state
 from checks.lab.agent import Agent
-from checks.lab.ec2.disks import Disks
+from checks.lab.ec2.disks import Base, Disks
+from checks.lab.ec2.image_state import ImageState, on_overlay
 from checks.lab.image import Image
 from checks.lab.machine import Backends
 from checks.lab.network import Network
@@ -20,7 +21,7 @@ class InstanceVm(Vm):
     """A machine on an overlay of the lab's image, or of one made by CreateImage."""
 
     def __init__(
-        self, number: int, network: Network, folder: Path, key: Path, disks: Disks, base: Path | None
+        self, number: int, network: Network, folder: Path, key: Path, disks: Disks, base: Base | None
     ) -> None:
         name = f"ec2-{number}"
         super().__init__(name, number, network, folder / name, key)
@@ -50,10 +51,10 @@ class InstanceVm(Vm):
     def boot(self, image: Image) -> None:
         """Starts the machine and returns when its guest takes commands.
 
-        The lab's own image wakes in seconds; any other disk has to boot, as the
-        saved memory does not belong to it.
+        With a saved state it wakes in seconds. A disk that was written to has to
+        boot, as no saved memory belongs to it.
         """
-        wakes = self._base is None and self.root is None
+        wakes = self.root is None and not (self._base and self._base.state is None)
         self.kill()
         self.power_on(image, wake=wakes)
         if wakes:
@@ -121,15 +122,15 @@ class InstanceVm(Vm):
         return frozen
 
     def _backends(self, image: Image, wake: bool) -> Backends:
-        state = saved_state.get(image) if wake else None
+        state = self._saved(image) if wake else None
         if self.root is None:
-            public = state.root if state else image.root
-            self.root = self._disks.overlay(self._base or public, self.name)
+            disk = self._base.disk if self._base else image.root
+            self.root = self._disks.overlay(state.root if state else disk, self.name)
         memory = state.memory if state else None
         return Backends(self.folder, self.tap, self.root, keep_root=True, wake_from=memory)
 
-
-def on_overlay(argv: list[str], root: Path) -> list[str]:
-    """The same command line, but for the format of the root disk."""
-    drive = argv.index("-drive") + 1
-    return [*argv[:drive], argv[drive].replace("format=raw", "format=qcow2", 1), *argv[drive + 1 :]]
+    def _saved(self, image: Image) -> ImageState:
+        if self._base and self._base.state:
+            return self._base.state
+        public = saved_state.get(image)
+        return ImageState(public.root, public.memory)

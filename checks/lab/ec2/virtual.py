@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from checks.lab import image
-from checks.lab.ec2.disks import Disks
+from checks.lab.ec2 import image_state
+from checks.lab.ec2.disks import Base, Disks
 from checks.lab.ec2.hands import Hands
 from checks.lab.ec2.instance_vm import InstanceVm
 from checks.lab.ec2.machines import Launch, Power
@@ -28,10 +29,21 @@ class VirtualMachines:
 
     `introduce` is what a guest is told right after it has started, before EC2
     says `running`: the place to start what applies user data. It must be short.
+
+    `saves_images` boots every new image once before it is available, which
+    takes the time of a boot; then its instances wake in seconds, as those of
+    the public images do. What is to happen at their boot must be started by
+    `introduce`, because the boot is over when they wake.
     """
 
     def __init__(
-        self, network: Network, folder: Path, key: Path, introduce: Introduce = nothing_to_say
+        self,
+        network: Network,
+        folder: Path,
+        key: Path,
+        *,
+        introduce: Introduce = nothing_to_say,
+        saves_images: bool = False,
     ) -> None:
         self._past = folder / "past"
         self._past.mkdir(parents=True)
@@ -39,6 +51,7 @@ class VirtualMachines:
         self._folder = folder
         self._key = key
         self._introduce = introduce
+        self._saves_images = saves_images
         self._disks = Disks(folder)
         self.volumes = Volumes(folder)
         self._hands: dict[str, Hands] = {}
@@ -108,11 +121,7 @@ class VirtualMachines:
 
     def copy_disk(self, instance_id: str, image_id: str, *, reboot: bool) -> None:
         hands = self._hands[instance_id]
-
-        def freeze() -> None:
-            self._disks.images[image_id] = hands.vm.freeze(reboot=reboot)
-
-        self._copies[image_id] = hands.do(freeze)
+        self._copies[image_id] = self._copier.submit(self._make_image, hands, image_id, reboot)
 
     def snapshot(self, volume_id: str, snapshot_id: str) -> None:
         copy = partial(self.volumes.snapshot, volume_id, snapshot_id)
@@ -135,6 +144,14 @@ class VirtualMachines:
         for hands in self._leaving:
             hands.wait()
         self._copier.shutdown()
+
+    def _make_image(self, hands: Hands, image_id: str, reboot: bool) -> None:
+        frozen: list[Path] = []
+        hands.do(lambda: frozen.append(hands.vm.freeze(reboot=reboot))).result()
+        base = Base(frozen[0])
+        self._disks.images[image_id] = base
+        if self._saves_images:
+            base.state = image_state.save(image.get(), self._disks.overlay(base.disk, image_id))
 
     def _clear(self, vm: InstanceVm, past: Path) -> None:
         self._network.remove_tap(vm.tap)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from checks.lab import wait
+from checks.lab import process, wait
 from checks.lab.ec2 import cloud
 from checks.lab.ec2.cloud import Cloud
 from checks.lab.ec2.fixtures import IMAGE, ZONE, client
@@ -69,6 +69,13 @@ class Person:
         self.cloud.vm(instance).run(["udevadm", "wait", "--settle", "--timeout=30", device])
         return device
 
+    def wait_image(self, image: str) -> None:
+        def state() -> str:
+            return str(self.api.describe_images(ImageIds=[image])["Images"][0]["State"])
+
+        wait.until(lambda: state() != "pending", f"{image} is there", BOOT)
+        assert state() == "available"
+
     def terminate(self, instance: str) -> None:
         self.api.terminate_instances(InstanceIds=[instance])
         self.wait_state(instance, "terminated")
@@ -79,6 +86,11 @@ def person(machines: Lab, request: pytest.FixtureRequest) -> Iterator[Person]:
     folder = machines.folder / request.node.name[:40]
     with cloud.opened(machines.network, folder, machines.folder / "controller") as opened:
         yield Person(opened)
+    assert "tap-ec2" not in links(machines)
+
+
+def links(machines: Lab) -> str:
+    return process.run(machines.network.inside(["ip", "-o", "link"])).stdout
 
 
 def test_a_machine_of_the_lab_reaches_the_api(machines: Lab, person: Person) -> None:
@@ -146,11 +158,7 @@ def test_the_copy_of_a_disk_boots_and_the_original_goes_on(person: Person) -> No
     instance, vm = person.running()
     vm.put("/root/baked", b"before")
     image = person.api.create_image(InstanceId=instance, Name="baked")["ImageId"]
-
-    def is_available() -> bool:
-        return bool(person.api.describe_images(ImageIds=[image])["Images"][0]["State"] == "available")
-
-    wait.until(is_available, image, BOOT)
+    person.wait_image(image)
     vm.put("/root/baked", b"after")
     person.terminate(instance)
     first, copy = person.running(image)
@@ -159,6 +167,25 @@ def test_the_copy_of_a_disk_boots_and_the_original_goes_on(person: Person) -> No
     person.terminate(first)
     _, second = person.running(image)
     assert second.run(["ls", "/root"]).stdout == "baked\n"
+
+
+def test_instances_of_a_saved_image_wake_on_its_disk(machines: Lab) -> None:
+    folder, key = machines.folder / "saved", machines.folder / "controller"
+    with cloud.opened(machines.network, folder, key, saves_images=True) as opened:
+        person = Person(opened)
+        instance, vm = person.running()
+        vm.put("/root/baked", b"before")
+        # Without a restart, an image holds what is on the disk and no more.
+        vm.run(["sync"])
+        image = person.api.create_image(InstanceId=instance, Name="baked", NoReboot=True)["ImageId"]
+        vm.put("/root/baked", b"after")
+        person.wait_image(image)
+        _, copy = person.running(image)
+        assert copy.get("/root/baked") == b"before"
+        assert copy.run(["hostname"]).stdout == f"{copy.name}\n"
+        # It was told who it is after its boot, not during it.
+        booted = float(copy.get("/proc/uptime").split()[0])
+        assert booted > person.cloud.ec2.instances()[-1].age()
 
 
 def test_a_volume_of_an_ebs_snapshot_holds_what_was_there(person: Person) -> None:
