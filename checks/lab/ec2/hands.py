@@ -25,9 +25,11 @@ class Hands:
         self._boot = self.do(lambda: self._start(image))
 
     def power(self) -> Power:
-        if self._boot.done() and not self._boot.exception() and self.vm.is_alive:
-            return Power.ON
-        return Power.OFF if self._boot.done() else Power.STARTING
+        if self.vm.is_cut and not self.vm.is_alive:
+            return Power.OFF
+        if not self._boot.done():
+            return Power.STARTING
+        return Power.ON if self.vm.is_alive and not self._boot.exception() else Power.OFF
 
     def do(self, work: Callable[[], object]) -> Future[None]:
         """Puts some work in the queue. Its failure is shown unless the machine has ended."""

@@ -1,5 +1,6 @@
 """The machine behind an instance: one whose root disk stays while the instance exists."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +12,30 @@ from checks.lab.image import Image
 from checks.lab.machine import Backends
 from checks.lab.network import Network
 from checks.lab.qmp import Qmp
+from checks.lab.remote import Remote
 from checks.lab.vm import Disk, MachineEnded, Vm
 
 SHUTDOWN_TIMEOUT = 120
 EBS_NAMES = Path(__file__).parent / "guest" / "ebs-names"
+
+
+class Cable(Remote):
+    """The way into a machine; once it is cut, nobody tries to get in any more."""
+
+    def __init__(self, network: Network, folder: Path, name: str, address: str, key: Path) -> None:
+        super().__init__(network, folder, name, address, key)
+        self.is_cut = False
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """May be called by whoever cuts the power while the machine's own thread does it."""
+        with self._lock:
+            super().close()
+
+    def _start_master(self) -> None:
+        if self.is_cut:
+            raise MachineEnded(f"{self.name}: its power was cut")
+        super()._start_master()
 
 
 class InstanceVm(Vm):
@@ -27,12 +48,12 @@ class InstanceVm(Vm):
         super().__init__(name, number, network, folder / name, key)
         self._disks = disks
         self._base = base
-        self._is_cut = False
+        self._remote: Cable = Cable(network, self.folder, name, self.address, key)
         self.root: Path | None = None
 
     def power_on(self, image: Image, *, wake: bool = True) -> None:
         """Starts QEMU on the overlay. A machine that was cut stays off, whoever retries."""
-        if self._is_cut:
+        if self.is_cut:
             raise MachineEnded(f"{self.name}: its power was cut")
         self._image = image
         backends = self._backends(image, wake)
@@ -41,7 +62,7 @@ class InstanceVm(Vm):
             socket.unlink(missing_ok=True)
         with (self.folder / "qemu.log").open("ab") as log:
             self._qemu = process.start(argv, stdout=log, stderr=log)
-        if self._is_cut:
+        if self.is_cut:
             # It was cut between the first look and the start.
             self._qemu.kill()
         self._qmp = Qmp(backends.qmp)
@@ -62,9 +83,13 @@ class InstanceVm(Vm):
         else:
             self._wake(saved_state.BOOT_TIMEOUT)
 
+    @property
+    def is_cut(self) -> bool:
+        return self._remote.is_cut
+
     def cut_power(self) -> None:
-        """Ends QEMU from any thread; what waits for the guest elsewhere then fails."""
-        self._is_cut = True
+        """Ends QEMU for good, from any thread; what waits for the guest elsewhere then fails."""
+        self._remote.is_cut = True
         if self._qemu is not None:
             self._qemu.kill()
         # A connection into a guest that is gone would hang until it times out.

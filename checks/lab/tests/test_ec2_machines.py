@@ -1,5 +1,6 @@
 """What EC2 says is running, runs: instances are machines, volumes are disks."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -146,12 +147,28 @@ def test_a_guest_that_powers_itself_off_is_terminated(person: Person) -> None:
     assert not vm.is_alive
 
 
-def test_an_instance_that_is_terminated_while_it_starts_leaves_no_machine(person: Person) -> None:
-    instance = person.run()
-    vm = person.cloud.vm(instance)
-    wait.until(lambda: person.state(instance) != "unknown", instance)
-    person.terminate(instance)
+def test_a_stopped_instance_starts_again_on_its_disk(person: Person) -> None:
+    instance, vm = person.running()
+    vm.put("/root/kept", b"data")
+    person.api.stop_instances(InstanceIds=[instance])
+    person.wait_state(instance, "stopped")
     assert not vm.is_alive
+    person.api.start_instances(InstanceIds=[instance])
+    person.wait_state(instance, "running")
+    assert vm.get("/root/kept") == b"data"
+
+
+def test_an_instance_that_is_terminated_while_it_starts_leaves_no_machine(person: Person) -> None:
+    for pause in (0.0, 0.5, 1, 2, 4):
+        instance = person.run()
+        vm = person.cloud.vm(instance)
+        wait.until(lambda: person.state(instance) != "unknown", instance)  # noqa: B023
+        time.sleep(pause)
+        begin = time.monotonic()
+        person.terminate(instance)
+        assert time.monotonic() - begin < 10
+        wait.until(lambda: not vm.folder.exists(), "all is put away")  # noqa: B023
+        assert not vm.is_alive
 
 
 def test_the_copy_of_a_disk_boots_and_the_original_goes_on(person: Person) -> None:
