@@ -1,4 +1,8 @@
-"""The guest that every machine of the lab runs: built once from recipe/."""
+"""The guest that every machine of the lab runs: packages from recipe/, then files of ours.
+
+The packages take minutes and seldom change; the files change often and take
+seconds. So each of the two steps is built once and kept.
+"""
 
 import gzip
 import hashlib
@@ -8,9 +12,10 @@ import shutil
 import struct
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from checks.lab import cache, mirror, process
+from checks.lab import cache, instance_files, mirror, process
 
 RECIPE = Path(__file__).parent / "recipe"
 SUITE = "trixie"
@@ -40,26 +45,35 @@ class Image:
 
 def get() -> Image:
     """The image of this recipe, built first if need be (about five minutes)."""
-    target = cache.folder() / f"image-{recipe_hash()}"
-    return Image(cache.build_once(target, build, "image"))
+    packages, files = recipe_hash(), hashed(b"", instance_files.sources())
+    target = cache.folder() / f"image-{packages}-{files}"
+    return Image(cache.build_once(target, partial(build, packages), "image"))
 
 
 def recipe_hash() -> str:
-    """Names the image after all that goes into it, but for the mirror."""
-    digest = hashlib.sha256(" ".join([SUITE, str(SIZE), *OPTIONS]).encode())
-    for file in sorted(p for p in RECIPE.rglob("*") if p.is_file()):
-        mode = file.stat().st_mode & 0o100
-        digest.update(f"\0{file.relative_to(RECIPE)}\0{mode}\0".encode() + file.read_bytes())
+    """Names the packages' tree after all that goes into it, but for the mirror."""
+    recipe = {str(p.relative_to(RECIPE)): p for p in RECIPE.rglob("*") if p.is_file()}
+    return hashed(" ".join([SUITE, str(SIZE), *OPTIONS]).encode(), recipe)
+
+
+def hashed(settings: bytes, files: dict[str, Path]) -> str:
+    """A hash of settings and of files with their names and modes."""
+    digest = hashlib.sha256(settings)
+    for name, file in sorted(files.items()):
+        mode = file.lstat().st_mode & 0o100
+        content = os.readlink(file).encode() if file.is_symlink() else file.read_bytes()
+        digest.update(f"\0{name}\0{mode}\0".encode() + content)
     return digest.hexdigest()[:16]
 
 
-def build(folder: Path) -> None:
+def build(packages: str, folder: Path) -> None:
     """Fills a folder with the root disk, the kernel and the initrd."""
     check_machine()
+    base = cache.build_once(cache.folder() / "packages" / f"tree-{packages}", install, "tree")
     begin = time.monotonic()
-    print(f"lab: building the image of the machines in {folder.parent}; about 5 minutes", flush=True)
     tree = folder / "tree"
-    process.run(mmdebstrap(tree, mirror.find()), timeout=3600)
+    process.run(["cp", "--archive", "--reflink=auto", str(base / "root"), str(tree)], timeout=600)
+    instance_files.add(tree)
     extract_kernel(next(tree.glob("boot/vmlinuz-*")), folder / "vmlinux")
     shutil.copy(tree / "boot/initrd.lab", folder / "initrd")
     with (folder / "root.img").open("wb") as file:
@@ -67,6 +81,14 @@ def build(folder: Path) -> None:
     process.run(["mkfs.ext4", "-q", "-d", str(tree), str(folder / "root.img")], timeout=600)
     shutil.rmtree(tree)
     print(f"lab: image built in {time.monotonic() - begin:.0f} s", flush=True)
+
+
+def install(folder: Path) -> None:
+    """Fills a folder with the tree of a system: packages, without what a lab never uses."""
+    begin = time.monotonic()
+    print(f"lab: installing the machines' packages in {folder.parent}; about 5 minutes", flush=True)
+    process.run(mmdebstrap(folder / "root", mirror.find()), timeout=3600)
+    print(f"lab: packages installed in {time.monotonic() - begin:.0f} s", flush=True)
 
 
 def check_machine() -> None:

@@ -24,6 +24,8 @@ class Backends:
     root: Path
     keep_root: bool = False
     wake_from: Path | None = None
+    # More kernel arguments: a machine that boots as an instance of EC2 has `lab.ec2=…`.
+    arguments: str = ""
 
     @property
     def qmp(self) -> Path:
@@ -44,13 +46,14 @@ def has_kvm(cpuinfo: str) -> bool:
     return bool({"vmx", "svm"} & flags) and Path("/dev/kvm").exists()
 
 
-def hardware(image: Image) -> list[str]:
+def hardware(image: Image, arguments: str = "") -> list[str]:
     """What the guest sees. A saved state only wakes on the very same hardware."""
     kvm = has_kvm(Path("/proc/cpuinfo").read_text())
     argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
     argv += ["-machine", "q35,usb=off,vmport=off", "-m", str(MEMORY_MIB), "-smp", "2"]
     argv += ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg,thread=multi", "-cpu", "max"]
-    argv += ["-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", KERNEL_ARGUMENTS]
+    argv += ["-kernel", str(image.kernel), "-initrd", str(image.initrd)]
+    argv += ["-append", f"{KERNEL_ARGUMENTS} {arguments}".rstrip()]
     # NVMe, which the kernel has built in, cannot be saved by QEMU 7.2.
     argv += ["-device", "virtio-blk-pci,drive=root,bus=pcie.0,addr=2"]
     argv += ["-device", "virtio-net-pci,netdev=net,mac=52:54:00:77:00:00,bus=pcie.0,addr=3"]
@@ -65,7 +68,7 @@ def argv(image: Image, backends: Backends) -> list[str]:
     """The whole command line."""
     snapshot = "off" if backends.keep_root else "on"
     drive = f"id=root,if=none,format=raw,cache=unsafe,snapshot={snapshot},file={escaped(backends.root)}"
-    argv = [*hardware(image), "-drive", drive]
+    argv = [*hardware(image, backends.arguments), "-drive", drive]
     argv += ["-netdev", f"tap,id=net,ifname={backends.tap},script=no,downscript=no,vhost=off"]
     argv += ["-chardev", f"socket,id=agent,path={escaped(backends.agent)},server=on,wait=off"]
     argv += ["-chardev", f"file,id=console,path={escaped(backends.console)},append=on"]

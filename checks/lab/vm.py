@@ -50,6 +50,8 @@ def make_disk(folder: Path, serial: str, size: int) -> Disk:
 class Vm:
     """One machine. It starts with a clean root disk every time."""
 
+    is_instance = False
+
     def __init__(self, name: str, number: int, network: Network, folder: Path, key: Path) -> None:
         self.name = name
         self.number = number
@@ -236,6 +238,7 @@ class Vm:
             "HOSTID": f"{0x77000000 + self.number:08x}",
             "MAC": f"52:54:00:77:00:{self.number:02x}",
             "ADDRESS": self.address,
+            "INSTANCE": "yes" if self.is_instance else "no",
             "GATEWAY": CONTROLLER,
             "CONTROLLER_KEY": self._key.with_suffix(".pub").read_text().strip(),
         }

@@ -10,9 +10,10 @@ from checks.lab.lab import Lab
 from checks.lab.pool import zfs
 from checks.lab.product import Product
 from checks.lab.signals import ended_by_terminate
+from checks.lab.tests.guest import FAILED, baked, evidence_of_instances, generated, site
 from checks.lab.vm import Vm
 
-FAILED = pytest.StashKey[bool]()
+__all__ = ["baked", "evidence_of_instances", "generated", "site"]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,7 +17,7 @@ def test_each_machine_has_a_name_keys_and_numbers_of_its_own(machines: Lab) -> N
         ["hostid"],
         ["cat", "/sys/class/net/eth0/address"],
         ["cat", "/etc/ssh/ssh_host_ed25519_key.pub"],
-        ["cat", "/etc/lab/ssh_host_ed25519_key.pub"],
+        ["cat", "/run/lab/ssh_host_ed25519_key.pub"],
         ["head", "-c", "16", "/dev/urandom"],
     ):
         assert machines.home.run(command).out != machines.archiver.run(command).out

@@ -1,0 +1,52 @@
+"""Users and groups, by Debian's own tools."""
+
+import grp
+import pwd
+from typing import Any
+
+from .run import run
+
+DEFAULT_SHELL = "/usr/sbin/nologin"
+
+
+class BadAccount(Exception):
+    """An account that NixOS refuses to make."""
+
+
+def check(users: dict[str, Any], groups: list[str]) -> None:
+    for name, user in users.items():
+        if name != "root" and not user["isSystemUser"]:
+            raise BadAccount(f"users.users.{name}: the lab knows system users only: set isSystemUser")
+        if name != "root" and user["group"] not in groups:
+            raise BadAccount(f"users.users.{name}.group: there is no group {user['group'] or '(none)'}")
+
+
+def make(users: dict[str, Any], groups: list[str]) -> None:
+    for group in groups:
+        if group not in {entry.gr_name for entry in grp.getgrall()}:
+            run("groupadd", "--system", group)
+    there = {entry.pw_name: entry for entry in pwd.getpwall()}
+    for name, user in users.items():
+        if name != "root":
+            make_user(name, shell(user), user["group"], there.get(name))
+
+
+def make_user(name: str, login_shell: str, group: str, there: pwd.struct_passwd | None) -> None:
+    wanted = ["--shell", login_shell, "--gid", group]
+    if there is None:
+        run("useradd", "--system", "--no-create-home", "--home-dir", "/var/empty", *wanted, name)
+    elif (there.pw_shell, grp.getgrgid(there.pw_gid).gr_name) != (login_shell, group):
+        run("usermod", *wanted, name)
+
+
+def remove(users: list[str], groups: list[str]) -> None:
+    """Takes away what the generation before had made."""
+    for name in users:
+        run("userdel", name)
+    for group in groups:
+        run("groupdel", group)
+
+
+def shell(user: dict[str, Any]) -> str:
+    """The shell of a package; NixOS' bash is the only one that the lab has."""
+    return f"{user['shell']}/bin/bash" if user["shell"] else DEFAULT_SHELL

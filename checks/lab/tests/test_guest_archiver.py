@@ -1,0 +1,145 @@
+"""A baked archiver: its pool, its sessions, and how it powers off."""
+
+import mmap
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from checks.lab import process, vm, wait
+from checks.lab.instance import Instance, Login
+from checks.lab.tests import guest
+from checks.lab.tests.generated import Archiver
+from checks.lab.tests.site import Site
+from checks.lab.vm import Disk
+
+DEVICE = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0"
+
+
+@pytest.fixture(scope="module")
+def volume(site: Site) -> Disk:
+    return vm.make_disk(site.folder, "vol0123456789abcdef0", 1 << 30)
+
+
+@pytest.fixture(scope="module")
+def first(site: Site, generated: Archiver, baked: Path, volume: Disk) -> Iterator[Instance]:
+    """Boots with nothing but ssh; then it gets its volume, on which a pool is made."""
+    instance = awake(site, "first", generated, baked)
+    # It has to wait here for others.
+    instance.run(["systemctl", "stop", "dormouse-idle.timer"])
+    instance.attach(volume)
+    guest.until_true(instance, f"test -b {DEVICE}")
+    instance.run(["zpool", "create", "-o", "cachefile=none", "-O", "mountpoint=none", "archive", DEVICE])
+    for dataset in ("archive/desktop", "archive/laptop"):
+        instance.run(["zfs", "create", dataset])
+    instance.run(["systemctl", "restart", "dormouse-pool.service"])
+    yield instance
+    instance.kill()
+
+
+@pytest.fixture(scope="module")
+def second(site: Site, generated: Archiver, baked: Path, volume: Disk) -> Iterator[Instance]:
+    """Another instance of the same disk."""
+    instance = awake(site, "second", generated, baked)
+    yield instance
+    instance.kill()
+
+
+def awake(site: Site, name: str, archiver: Archiver, baked: Path) -> Instance:
+    instance = site.instance(name, archiver.user_data, baked)
+    instance.boot(site.image)
+    took = guest.entered(instance, archiver.admin())
+    print(f"lab: {name}: {took:.1f} s until ssh")
+    instance.wait_lab()
+    return instance
+
+
+def state(instance: Instance, unit: str) -> str:
+    return instance.run(["systemctl", "show", "--property=ActiveState", "--value", unit]).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def client(second: Instance, generated: Archiver) -> Iterator[subprocess.Popen[bytes]]:
+    """A host's session in the second instance, which keeps it from powering off."""
+    client = session(second, generated.host("desktop"))
+    yield client
+    client.kill()
+
+
+def session(instance: Instance, login: Login) -> subprocess.Popen[bytes]:
+    """A session that stays open while its client lives; returns when logind knows it."""
+    client = process.start(instance.ssh(login, ["cat"]), stdin=subprocess.PIPE)
+    guest.until_true(instance, f"loginctl list-sessions --no-legend | grep -q {login.user}")
+    return client
+
+
+def test_no_secret_is_left_in_a_baked_disk(
+    site: Site, generated: Archiver, baked: Path
+) -> None:
+    """The control is in the fixture `baked`: the key is found before the cleaning."""
+    assert guest.found_on(baked, (site.folder / "bake-key").read_text()) == set()
+    # The archiver's own key never came near it: not even among deleted blocks.
+    with baked.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as disk:
+        assert disk.find(guest.body(generated.private_key).encode()) == -1
+
+
+def test_a_baked_image_is_the_configuration_without_evaluating_it(
+    first: Instance, generated: Archiver
+) -> None:
+    assert first.run(["hostname"]).stdout == "archiver\n"
+    assert state(first, "amazon-init.service") == "inactive"
+    assert first.run(["systemctl", "cat", "amazon-init.service"], check=False).code == 1
+    journal = first.run(["journalctl", "--boot", "--output=cat"]).stdout
+    assert "building the system configuration" not in journal
+    assert first.get("/etc/ssh/ssh_host_ed25519_key").decode().strip() == generated.private_key.strip()
+
+
+@pytest.mark.usefixtures("client")
+def test_no_identity_comes_from_the_image(first: Instance, second: Instance) -> None:
+    for path in ("/etc/machine-id", "/sys/class/net/eth0/address", "/run/lab/ssh_host_ed25519_key"):
+        assert first.get(path) != second.get(path), path
+
+
+def test_hosts_may_receive_below_their_own_parent_only(first: Instance, generated: Archiver) -> None:
+    desktop = generated.host("desktop")
+    assert first.enter(desktop, ["zfs", "create", "-u", "archive/desktop/safe"]).code == 0
+    assert first.enter(desktop, ["zfs", "create", "-u", "archive/laptop/safe"]).code != 0
+    assert first.enter(desktop, ["zfs", "destroy", "archive/desktop/safe"]).code != 0
+
+
+def test_a_host_cannot_power_it_off_under_another_ones_session(first: Instance, generated: Archiver) -> None:
+    client = session(first, generated.host("laptop"))
+    try:
+        refused = first.enter(generated.host("desktop"), ["systemctl", "poweroff"])
+        assert refused.code != 0, refused
+        listed = first.enter(generated.host("desktop"), ["loginctl", "list-sessions", "--json=short"])
+        assert '"user":"dormouse-laptop"' in listed.stdout, listed
+    finally:
+        client.kill()
+    guest.until_true(first, "! loginctl list-sessions --no-legend | grep -q dormouse-laptop")
+
+
+def test_a_host_powers_it_off_and_the_pool_is_exported(first: Instance, generated: Archiver) -> None:
+    assert state(first, "dormouse-pool.service") == "active"
+    off = first.enter(generated.host("desktop"), ["systemctl", "poweroff"])
+    assert off.code in (0, 255), off
+    first.wait_off()
+
+
+def test_a_volume_that_appears_brings_its_pool(second: Instance, volume: Disk) -> None:
+    """Without -f: it was exported, and the host id is the same."""
+    second.attach(volume)
+    guest.until_true(second, "zpool list archive")
+    guest.until_true(second, "systemctl is-active dormouse-pool.service")
+    assert second.run(["zpool", "get", "-H", "-o", "value", "cachefile", "archive"]).stdout == "none\n"
+    assert second.run(["zfs", "get", "-H", "-o", "value", "mounted", "archive/desktop"]).stdout == "no\n"
+
+
+def test_an_idle_archiver_stays_while_a_session_is_open_and_then_powers_off(
+    second: Instance, client: subprocess.Popen[bytes]
+) -> None:
+    # It lingers for 30 s.
+    guest.until_true(second, "test $(cut -d. -f1 /proc/uptime) -ge 75", timeout=120)
+    client.kill()
+    second.wait_off(timeout=180)

@@ -1,0 +1,33 @@
+"""An archiver whose volume comes before its first switch has ended, and which lives too long."""
+
+from pathlib import Path
+
+from checks.lab import vm
+from checks.lab.tests import guest
+from checks.lab.tests.generated import Archiver
+from checks.lab.tests.site import Site
+
+
+def test_an_early_volume_brings_its_pool_and_the_longest_life_ends(site: Site, tmp_path: Path) -> None:
+    """The udev rule of the configuration comes too late for a volume that is there already."""
+    archiver = Archiver(tmp_path / "files")
+    archiver.generate(linger="10m", max_lifetime="3m")
+    volume = vm.make_disk(site.folder, "vol0fedcba9876543210", 1 << 30)
+
+    instance = site.instance("early", b"")
+    instance.boot(site.image)
+    instance.wait_lab()
+    instance.attach(volume)
+    instance.run(["zgenhostid", "-f", "00000001"])
+    instance.run(["zpool", "create", "-O", "mountpoint=none", "archive", volume.device])
+    instance.run(["zpool", "export", "archive"])
+    instance.run(["systemctl", "--no-block", "poweroff"])
+    instance.wait_off()
+
+    site.user_data[instance.address] = archiver.user_data
+    instance.boot(site.image)
+    instance.wait_lab()
+    instance.attach(volume)
+    guest.until_true(instance, "systemctl is-active dormouse-pool.service && zpool list archive", 120)
+    # It would linger for ten minutes more.
+    instance.wait_off(timeout=240)
