@@ -1,5 +1,6 @@
 """What tests of instances share: a network, generated files, a baked disk, and waiting."""
 
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -46,6 +47,13 @@ def rebuilt(instance: Instance) -> None:
     until_true(instance, f"{show} | grep -qx -e active -e inactive -e failed", 240)
     log = instance.run(["journalctl", "--boot", "--output=short-monotonic"]).stdout
     assert "Failed to start amazon-init" not in log, log
+
+
+def session(instance: Instance, login: Login) -> subprocess.Popen[bytes]:
+    """A session that stays open while its client lives; returns when logind knows it."""
+    client = process.start(instance.ssh(login, ["cat"]), stdin=subprocess.PIPE)
+    until_true(instance, f"loginctl list-sessions --no-legend | grep -q {login.user}")
+    return client
 
 
 def until_true(instance: Instance, script: str, timeout: float = 60) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from checks.lab import process, vm, wait
-from checks.lab.instance import Instance, Login
+from checks.lab import vm
+from checks.lab.instance import Instance
 from checks.lab.tests import guest
 from checks.lab.tests.generated import Archiver
 from checks.lab.tests.site import Site
@@ -62,16 +62,9 @@ def state(instance: Instance, unit: str) -> str:
 @pytest.fixture(scope="module")
 def client(second: Instance, generated: Archiver) -> Iterator[subprocess.Popen[bytes]]:
     """A host's session in the second instance, which keeps it from powering off."""
-    client = session(second, generated.host("desktop"))
+    client = guest.session(second, generated.host("desktop"))
     yield client
     client.kill()
-
-
-def session(instance: Instance, login: Login) -> subprocess.Popen[bytes]:
-    """A session that stays open while its client lives; returns when logind knows it."""
-    client = process.start(instance.ssh(login, ["cat"]), stdin=subprocess.PIPE)
-    guest.until_true(instance, f"loginctl list-sessions --no-legend | grep -q {login.user}")
-    return client
 
 
 def test_no_secret_is_left_in_a_baked_disk(
@@ -109,7 +102,7 @@ def test_hosts_may_receive_below_their_own_parent_only(first: Instance, generate
 
 
 def test_a_host_cannot_power_it_off_under_another_ones_session(first: Instance, generated: Archiver) -> None:
-    client = session(first, generated.host("laptop"))
+    client = guest.session(first, generated.host("laptop"))
     try:
         refused = first.enter(generated.host("desktop"), ["systemctl", "poweroff"])
         assert refused.code != 0, refused

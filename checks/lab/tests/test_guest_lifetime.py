@@ -11,7 +11,7 @@ from checks.lab.tests.site import Site
 def test_an_early_volume_brings_its_pool_and_the_longest_life_ends(site: Site, tmp_path: Path) -> None:
     """The udev rule of the configuration comes too late for a volume that is there already."""
     archiver = Archiver(tmp_path / "files")
-    archiver.generate(linger="10m", max_lifetime="3m")
+    archiver.generate(linger="2m", max_lifetime="3m")
     volume = vm.make_disk(site.folder, "vol0fedcba9876543210", 1 << 30)
 
     instance = site.instance("early", b"")
@@ -21,6 +21,8 @@ def test_an_early_volume_brings_its_pool_and_the_longest_life_ends(site: Site, t
     instance.run(["zgenhostid", "-f", "00000001"])
     instance.run(["zpool", "create", "-O", "mountpoint=none", "archive", volume.device])
     instance.run(["zpool", "export", "archive"])
+    # A key that is there already would stay.
+    instance.run(["sh", "-c", "rm /etc/ssh/ssh_host_*"])
     instance.run(["systemctl", "--no-block", "poweroff"])
     instance.wait_off()
 
@@ -29,5 +31,7 @@ def test_an_early_volume_brings_its_pool_and_the_longest_life_ends(site: Site, t
     instance.wait_lab()
     instance.attach(volume)
     guest.until_true(instance, "systemctl is-active dormouse-pool.service && zpool list archive", 120)
-    # It would linger for ten minutes more.
-    instance.wait_off(timeout=240)
+    # Under this session it would linger for ever.
+    client = guest.session(instance, archiver.host("desktop"))
+    instance.wait_off(timeout=300)
+    client.kill()
