@@ -1,7 +1,8 @@
 """A machine that boots from a disk of its own as an instance of EC2, without EC2's API.
 
 It finds its address in its kernel's arguments and asks 169.254.169.254 for
-everything else, as it does behind the API.
+everything else, as it does behind the API. It can also wake from the lab's saved
+state: then it does what it does at boot when it is told its address.
 """
 
 from collections.abc import Sequence
@@ -75,5 +76,7 @@ class Instance(Vm):
         self.kill()
 
     def _backends(self, image: Image, wake: bool) -> Backends:
+        if wake:
+            return super()._backends(image, wake)
         arguments = f"lab.ec2={self.address}/{PREFIX_LENGTH}"
         return Backends(self.folder, self.tap, self.disk, keep_root=True, arguments=arguments)
