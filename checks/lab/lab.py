@@ -38,6 +38,9 @@ class Lab:
     def restore(self) -> None:
         """Undoes what a test did to the machines and the network."""
         self.restore_network()
+        for machine in self.machines:
+            if not machine.answers():
+                machine.kill()
         power_on(*(machine for machine in self.machines if not machine.is_alive))
         for machine in self.machines:
             machine.clean()

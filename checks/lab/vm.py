@@ -129,6 +129,13 @@ class Vm:
         """Reads a file in the guest."""
         return self.run(["cat", path]).out
 
+    def answers(self) -> bool:
+        """Whether the guest takes commands; a restart may have gone wrong."""
+        try:
+            return self.run(["true"], timeout=30, check=False).code == 0
+        except (process.CommandFailed, MachineEnded):
+            return False
+
     def clean(self) -> None:
         """Ends what a test left running and removes what it left lying."""
         self.run(["sh", "-s"], stdin=CLEAN.read_bytes())

@@ -12,9 +12,9 @@ from checks.lab.pool import zfs
 from checks.lab.product import Product
 
 MIB = 1 << 20
-BIG = 24
+BIG = 16
 # ssh and the streams' own framing add some bytes to those of the files.
-OVERHEAD = 3 * MIB
+OVERHEAD = 2 * MIB
 KILLS = 12
 
 
@@ -42,7 +42,7 @@ def test_a_killed_run_resumes_where_it_was(product: Product) -> None:
     for name in ("one", "two", "three"):
         tree.write(lab.home, f"{SOURCE}/big", "file", BIG)
         tree.snapshot(lab.home, SOURCE, name)
-        with lab.rate_limit(lab.home, "24mbit"):
+        with lab.rate_limit(lab.home, "16mbit"):
             before = lab.sent(lab.home)
             running = product.start("replicate")
             half_sent(lab, before)
@@ -59,7 +59,7 @@ def cut_midway(product: Product) -> None:
     cycle(product, "one")
     tree.write(lab.home, f"{SOURCE}/big", "file", BIG)
     tree.snapshot(lab.home, SOURCE, "two")
-    with lab.rate_limit(lab.home, "24mbit"):
+    with lab.rate_limit(lab.home, "16mbit"):
         before = lab.sent(lab.home)
         running = product.start("replicate")
         half_sent(lab, before)
@@ -92,7 +92,7 @@ def test_an_archiver_that_loses_power_midway_gets_the_rest_later(product: Produc
     cycle(product, "one")
     tree.write(lab.home, f"{SOURCE}/big", "file", BIG)
     tree.snapshot(lab.home, SOURCE, "two")
-    with lab.rate_limit(lab.home, "24mbit"):
+    with lab.rate_limit(lab.home, "16mbit"):
         before = lab.sent(lab.home)
         running = product.start("replicate")
         half_sent(lab, before)
