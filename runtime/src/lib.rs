@@ -6,6 +6,7 @@
 //! - [`replicate`]: one replication from listing to acknowledgement
 //! - [`archiver`]: what is done on the archiver
 //! - [`provider`]: how an archiver is brought up
+//! - [`ec2`]: archivers on EC2
 //! - [`zfs`]: the pure core: listings, plans, command lines
 //! - [`ssh`], [`exec`]: the connection; the only place that starts processes
 //! - [`lock`], [`error`], [`output`]: one run at a time; what goes wrong; how it is told
@@ -14,6 +15,7 @@ pub mod archiver;
 pub mod cli;
 pub mod command;
 pub mod context;
+pub mod ec2;
 pub mod error;
 pub mod exec;
 pub mod lock;

@@ -1,0 +1,172 @@
+//! What EC2 has, as plain values.
+
+use std::collections::BTreeMap;
+
+/// States of an instance (EC2 API, `InstanceState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceState {
+    /// It boots; nothing can be attached yet.
+    Pending,
+    /// It runs, or at least its hardware does.
+    Running,
+    /// It is on its way to its end.
+    ShuttingDown,
+    /// It is gone; listed for about an hour.
+    Terminated,
+    /// It is on its way to a stop, which keeps its root volume.
+    Stopping,
+    /// It is stopped.
+    Stopped,
+}
+
+/// An instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// `i-…`.
+    pub id: String,
+    /// Its state.
+    pub state: InstanceState,
+    /// Its public address.
+    pub address: Option<String>,
+    /// When it was launched, in seconds since 1970.
+    pub launched: i64,
+    /// Its image.
+    pub image: String,
+    /// Why it ended, in EC2's words.
+    pub reason: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Instance {
+    /// Whether it runs or is about to.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, InstanceState::Pending | InstanceState::Running)
+    }
+
+    /// Whether it no longer costs anything.
+    #[must_use]
+    pub fn is_terminated(&self) -> bool {
+        self.state == InstanceState::Terminated
+    }
+}
+
+/// Where a volume is attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The instance.
+    pub instance: String,
+    /// Whether it is in force, not only under way in either direction.
+    pub attached: bool,
+    /// Whether the volume would die with the instance.
+    pub delete_on_termination: bool,
+}
+
+/// A volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// `vol-…`.
+    pub id: String,
+    /// Whether it can be attached now.
+    pub available: bool,
+    /// Its state in EC2's word.
+    pub state: String,
+    /// Its size in GiB.
+    pub size_gib: u32,
+    /// Its type in EC2's word, such as `sc1`.
+    pub kind: String,
+    /// Its availability zone.
+    pub zone: String,
+    /// Whether EBS encrypts it.
+    pub encrypted: bool,
+    /// Where it is attached.
+    pub attachment: Option<Attachment>,
+    /// When it was made, in seconds since 1970.
+    pub created: i64,
+}
+
+/// A machine image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// `ami-…`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether instances can be launched from it.
+    pub available: bool,
+    /// Whether making it failed, with EC2's words.
+    pub failed: Option<String>,
+    /// When it was made, in ISO 8601, which orders as text.
+    pub created: String,
+    /// Its EBS snapshots.
+    pub snapshots: Vec<String>,
+    /// The device name of its root volume, such as `/dev/xvda`.
+    pub root_device: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// How an instance type is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceType {
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+}
+
+/// A change of a volume's size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Modification {
+    /// The new size is not there yet.
+    Modifying,
+    /// The new size can be used; performance is not final.
+    Optimizing,
+    /// Done.
+    Completed,
+    /// It failed, with EC2's words.
+    Failed(String),
+}
+
+/// What an instance is launched with.
+#[derive(Clone)]
+pub struct Launch {
+    /// The image.
+    pub image: String,
+    /// The device name of its root volume.
+    pub root_device: String,
+    /// The instance type.
+    pub instance_type: String,
+    /// The availability zone.
+    pub zone: String,
+    /// The subnet, if not the zone's default one.
+    pub subnet: Option<String>,
+    /// The security groups.
+    pub security_groups: Vec<String>,
+    /// Whether from spare capacity.
+    pub spot: bool,
+    /// User data; it holds the host key, so it is never printed.
+    pub user_data: Vec<u8>,
+    /// Makes a repeated call mean the same instance (EC2 API, "Ensuring idempotency").
+    pub client_token: String,
+    /// Tags, set by the launching call itself.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What a volume is made with.
+#[derive(Clone, Debug)]
+pub struct NewVolume {
+    /// The availability zone.
+    pub zone: String,
+    /// The type in EC2's word.
+    pub kind: String,
+    /// The size in GiB.
+    pub size_gib: u32,
+    /// Whether EBS encrypts it.
+    pub encrypted: bool,
+    /// Makes a repeated call mean the same volume.
+    pub client_token: String,
+    /// Tags, set by the creating call itself.
+    pub tags: BTreeMap<String, String>,
+}
