@@ -46,7 +46,11 @@ impl Archiver {
         }
     }
 
-    async fn require_pool(&self, pool: &str) -> Result<(), Error> {
+    /// Proves that a pool is imported.
+    ///
+    /// # Errors
+    /// [`Error::NoPool`], [`Error::Unreachable`] or [`Error::Listing`].
+    pub async fn require_pool(&self, pool: &str) -> Result<(), Error> {
         let listed = self.run(&argv::list_pool(pool), CHANGE).await;
         listed.map(|_| ()).map_err(|error| match meaning(error.stderr()) {
             Some(Meaning::NoSuchDataset) => {
@@ -95,6 +99,34 @@ impl Archiver {
     /// When zfs refuses.
     pub async fn abandon(&self, dataset: &DatasetName) -> Result<(), Error> {
         self.change(&argv::abandon(dataset)).await
+    }
+
+    /// Powers it off unless somebody else has a session; returns how many others there are.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or refuses.
+    pub async fn power_off(&self) -> Result<usize, Error> {
+        let others = sessions(&self.query(&["loginctl", "list-sessions", "--json=short"]).await?)?.saturating_sub(1);
+        if others > 0 {
+            return Ok(others);
+        }
+        match self.query(&["systemctl", "poweroff"]).await {
+            // The connection may go before the answer comes.
+            Ok(_) | Err(Error::Unreachable { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs a command there and returns what it prints.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when the connection is lost, else [`Error::Program`].
+    pub async fn query(&self, remote: &[&str]) -> Result<String, Error> {
+        let remote: Vec<String> = remote.iter().map(|word| (*word).to_owned()).collect();
+        self.run(&remote, CHANGE).await.map_err(|error| match &error {
+            exec::Error::Failed { status, stderr, .. } if status.code() == Some(255) => self.endpoint().refusal(stderr),
+            _ => Error::Program(error),
+        })
     }
 
     /// The local command line of a command there.
@@ -158,5 +190,31 @@ impl Archiver {
             place: format!("on archiver {:?}", self.name()),
             detail,
         }
+    }
+}
+
+/// Counts the sessions of `loginctl list-sessions --json=short`. Since systemd 256 it lists each
+/// user's service manager too, which is nobody's session.
+fn sessions(json: &str) -> Result<usize, Error> {
+    #[derive(serde::Deserialize)]
+    struct Session {
+        #[serde(default)]
+        class: Option<String>,
+    }
+    let sessions: Vec<Session> = serde_json::from_str(json).map_err(std::io::Error::from)?;
+    Ok(sessions.iter().filter(|session| session.class.as_deref().is_none_or(|class| class == "user")).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sessions_of_users_are_counted() {
+        let json = r#"[{"session":"1","uid":0,"user":"root","seat":null,"leader":9,"class":"user","tty":null,"idle":false,"since":null},
+            {"session":"2","uid":0,"user":"root","seat":null,"leader":10,"class":"manager","tty":null,"idle":false,"since":null}]"#;
+        assert_eq!(sessions(json).unwrap(), 1);
+        assert_eq!(sessions(r#"[{"session":"1","uid":0,"user":"root","seat":"","tty":""}]"#).unwrap(), 1);
+        assert!(sessions("no sessions").is_err());
     }
 }

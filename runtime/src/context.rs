@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use dormouse_generator::layout;
-use dormouse_generator::spec::{Host, Replication, Spec};
+use dormouse_generator::spec::{Archiver, Host, Replication, Spec};
 
 use crate::cli::Global;
 use crate::error::Error;
@@ -96,6 +96,16 @@ impl Context {
         if !self.json {
             println!("{text}");
         }
+    }
+
+    /// An archiver of the spec.
+    ///
+    /// # Errors
+    /// [`Error::UnknownArchiver`].
+    pub fn archiver(&self, name: &str) -> Result<&Archiver, Error> {
+        let known = || self.spec.archivers.keys().cloned().collect();
+        let unknown = || Error::UnknownArchiver { name: name.to_owned(), known: known() };
+        self.spec.archivers.get(name).ok_or_else(unknown)
     }
 
     /// This host's private key.

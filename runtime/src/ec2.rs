@@ -2,7 +2,8 @@
 //!
 //! - [`model`]: what EC2 has, as plain values
 //! - [`api`]: the calls; the only module that knows the AWS SDK
-//! - [`problem`]: what EC2 refuses, and what to do about it
+//! - [`problem`], [`failure`]: what EC2 refuses, what goes wrong, and what to do about it
+//! - [`machine`]: one archiver: its spec, tags and files
 //! - [`wake`], [`sleep`]: an instance comes and goes
 //! - [`up`], [`down`]: set-up and teardown
 //! - [`bake`]: an image that needs no rebuild
@@ -11,7 +12,11 @@
 //! - [`price`]: what it costs
 
 pub mod api;
+pub mod failure;
+pub mod machine;
 pub mod model;
 pub mod poll;
 pub mod problem;
+pub mod sleep;
 pub mod token;
+pub mod wake;

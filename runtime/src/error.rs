@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::ec2::failure::Failure;
+use crate::ec2::problem::Problem;
 use crate::exec;
 
 /// Exit codes, the same for every command; documented in the README.
@@ -19,6 +21,8 @@ pub enum Exit {
     Conflict = 4,
     /// The archiver could not be reached.
     Unreachable = 5,
+    /// An instance may still be running.
+    StillRunning = 6,
     /// Another run holds the lock.
     Locked = 7,
 }
@@ -57,6 +61,20 @@ pub enum Error {
         /// The names there are.
         known: Vec<String>,
     },
+    /// The spec has no such archiver.
+    #[error("the spec has no archiver {name:?}; it has: {}", .known.join(", "))]
+    UnknownArchiver {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// The archiver is on all the time.
+    #[error("archiver {archiver:?} is static: Dormouse neither sets it up nor wakes it")]
+    AlwaysOn {
+        /// The archiver.
+        archiver: String,
+    },
     /// A file that the run needs is not there or cannot be read.
     #[error("cannot read {what} {}: {source}", .path.display())]
     MissingFile {
@@ -68,16 +86,16 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Another run of the same replication is under way.
-    #[error("replication {replication:?} is already running ({holder})")]
+    #[error("{name:?} is already running ({holder})")]
     Locked {
         /// The replication.
-        replication: String,
+        name: String,
         /// Who runs it.
         holder: String,
     },
     /// The lock's folder cannot be used.
-    #[error("cannot use the run-time folder {}: {source}", .path.display())]
-    RuntimeDir {
+    #[error("cannot use {}: {source}", .path.display())]
+    Folder {
         /// The folder or file.
         path: PathBuf,
         /// The operating system's word.
@@ -143,12 +161,9 @@ pub enum Error {
         /// Why.
         detail: String,
     },
-    /// The archiver is of a kind that this version cannot wake.
-    #[error("archiver {archiver:?} is an EC2 instance, which this version can generate for but not wake")]
-    CannotWake {
-        /// The archiver.
-        archiver: String,
-    },
+    /// Something about an archiver on EC2.
+    #[error(transparent)]
+    Ec2(#[from] Failure),
     /// A process could not do its work.
     #[error(transparent)]
     Program(exec::Error),
@@ -163,25 +178,38 @@ pub enum Error {
     Interrupted(&'static str),
 }
 
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Ec2(problem.into())
+    }
+}
+
 impl Error {
     /// The exit code that tells a caller what kind of end this is.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
             Self::Spec(_)
+<<<<<<< HEAD
             | Self::NoSpec { .. }
             | Self::UnknownHost { .. }
             | Self::UnknownReplication { .. } => Exit::Usage,
+=======
+            | Self::UnknownHost { .. }
+            | Self::UnknownReplication { .. }
+            | Self::UnknownArchiver { .. }
+            | Self::AlwaysOn { .. } => Exit::Usage,
+            Self::Ec2(failure) => failure.exit(),
+>>>>>>> f239217 (EC2: wake and sleep; replicate wakes and lets sleep)
             Self::Locked { .. } => Exit::Locked,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::MissingFile { .. }
-            | Self::RuntimeDir { .. }
+            | Self::Folder { .. }
             | Self::HostKey { .. }
             | Self::Identity { .. }
             | Self::NoPool { .. }
             | Self::NoSource { .. }
             | Self::Listing { .. }
-            | Self::CannotWake { .. }
             | Self::Program(_)
             | Self::Argument(_)
             | Self::System(_)
@@ -207,8 +235,8 @@ impl Error {
             Self::Locked { .. } => {
                 "nothing was changed; wait for that run, or look at it: `dormouse status`".to_owned()
             }
-            Self::RuntimeDir { .. } => {
-                "set RUNTIME_DIRECTORY to a folder that this user may write".to_owned()
+            Self::Folder { .. } => {
+                "make it writable for this user, or set RUNTIME_DIRECTORY and STATE_DIRECTORY".to_owned()
             }
             Self::Unreachable { address, .. } => format!(
                 "backups are intact, and what was received is kept; try `ssh -v {}`, then run the same command again",
@@ -232,7 +260,9 @@ impl Error {
             Self::Listing { .. } => {
                 "nothing was sent, since an unread list is not an empty one; run it again".to_owned()
             }
-            Self::CannotWake { .. } => "nothing was sent; use an archiver of type \"static\"".to_owned(),
+            Self::UnknownArchiver { .. } => "name one of these".to_owned(),
+            Self::AlwaysOn { .. } => "use it as it is: `dormouse replicate`".to_owned(),
+            Self::Ec2(failure) => failure.help(),
             Self::Program(_) | Self::Argument(_) | Self::System(_) => {
                 "backups are intact; mend the cause, then run the same command again".to_owned()
             }

@@ -9,7 +9,8 @@
 //! - [`ec2`]: archivers on EC2
 //! - [`zfs`]: the pure core: listings, plans, command lines
 //! - [`ssh`], [`exec`]: the connection; the only place that starts processes
-//! - [`lock`], [`error`], [`output`]: one run at a time; what goes wrong; how it is told
+//! - [`lock`], [`folder`]: one run at a time; what outlives one
+//! - [`error`], [`output`]: what goes wrong; how it is told
 
 pub mod archiver;
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod context;
 pub mod ec2;
 pub mod error;
 pub mod exec;
+pub mod folder;
 pub mod lock;
 pub mod output;
 pub mod provider;

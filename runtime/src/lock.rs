@@ -1,11 +1,15 @@
-//! One run at a time of each replication.
+//! Locks between the processes of a host.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
 
 use crate::error::Error;
+
+/// How often a lock that is waited for is tried.
+const RETRY: Duration = Duration::from_millis(200);
 
 /// An exclusive lock on a file, gone with the process.
 #[derive(Debug)]
@@ -14,30 +18,36 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of a replication, at once or not at all.
+    /// Takes a lock of a spec, at once or not at all.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process has it, [`Error::RuntimeDir`] when it cannot be made.
-    pub fn take(folder: &Path, spec: &str, replication: &str) -> Result<Self, Error> {
-        let path = folder.join(format!("{spec}.{replication}.lock"));
-        let failed = |source| Error::RuntimeDir { path: path.clone(), source };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
+    /// [`Error::Locked`] when another process has it, [`Error::Folder`] when it cannot be made.
+    pub fn take(folder: &Path, spec: &str, name: &str) -> Result<Self, Error> {
+        let path = folder.join(format!("{spec}.{name}.lock"));
+        let failed = |source| Error::Folder { path: path.clone(), source };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0).and_then(|()| write!(file, "pid {}", std::process::id())).map_err(failed)?;
                 Ok(Self { _file: file })
             }
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::Locked { replication: replication.to_owned(), holder: holder(&mut file) })
-            }
+            Err(TryLockError::WouldBlock) => Err(Error::Locked { name: name.to_owned(), holder: holder(&mut file) }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Takes a lock of a spec as soon as it is free.
+    ///
+    /// # Errors
+    /// [`Error::Folder`].
+    pub async fn wait(folder: &Path, spec: &str, name: &str) -> Result<Self, Error> {
+        loop {
+            match Self::take(folder, spec, name) {
+                Err(Error::Locked { .. }) => tokio::time::sleep(RETRY).await,
+                result => return result,
+            }
         }
     }
 }
@@ -46,24 +56,6 @@ fn holder(file: &mut File) -> String {
     let mut text = String::new();
     let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
     if read.is_ok() && !text.is_empty() { text } else { "another process".to_owned() }
-}
-
-/// The run-time folder: systemd's `RuntimeDirectory=`, `/run/dormouse` for root,
-/// else `$XDG_RUNTIME_DIR/dormouse`, else a folder of this user's in the temporary folder.
-///
-/// # Errors
-/// [`Error::RuntimeDir`] when it cannot be made.
-pub fn folder() -> Result<PathBuf, Error> {
-    let user = rustix::process::getuid();
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let path = variable("RUNTIME_DIRECTORY")
-        .or_else(|| user.is_root().then(|| PathBuf::from("/run/dormouse")))
-        .or_else(|| variable("XDG_RUNTIME_DIR").map(|folder| folder.join("dormouse")))
-        .unwrap_or_else(|| std::env::temp_dir().join(format!("dormouse-{}", user.as_raw())));
-    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path) {
-        Ok(()) => Ok(path),
-        Err(source) => Err(Error::RuntimeDir { path, source }),
-    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ pub fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
         Exit::Failed => 4,
         Exit::Usage => 5,
         Exit::Conflict => 6,
+        Exit::StillRunning => 7,
     };
     exits.into_iter().max_by_key(urgency).unwrap_or(Exit::Done)
 }

@@ -1,31 +1,211 @@
-//! How an archiver is brought up and where it then is.
+//! How an archiver is brought up, and let go again.
+
+use std::time::{Duration, Instant};
 
 use dormouse_generator::spec::Provider;
 use dormouse_generator::{layout, reach};
 
+use crate::archiver::Archiver;
 use crate::context::Context;
+use crate::ec2::failure::Failure;
+use crate::ec2::machine::Machine;
+use crate::ec2::sleep;
+use crate::ec2::wake::{Awake, end_after, wake};
 use crate::error::Error;
-use crate::ssh::Endpoint;
+use crate::folder;
+use crate::ssh::{Connection, Endpoint};
 
-/// The endpoint of an archiver that is up.
+/// How long a woken archiver may take until it answers to ssh with its key and lets us in. An
+/// image that rebuilds itself at boot needs minutes for that.
+const ANSWER: Duration = Duration::from_secs(300);
+const ANSWER_AFTER_REBUILD: Duration = Duration::from_secs(1800);
+
+/// How long importing its pool may take; a pool that was not exported replays its log first.
+const IMPORT: Duration = Duration::from_secs(600);
+
+/// How often to look for either.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How often an archiver that fell asleep under our hands is woken anew.
+const WAKES: u32 = 3;
+
+/// Who connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// This host, for replication.
+    Host,
+    /// The administrator, as root, for `up` and resizing.
+    Admin,
+}
+
+/// An archiver that is up and connected.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// The connected archiver.
+    pub archiver: Archiver,
+    /// Its instance, if it lives on EC2.
+    instance: Option<(Machine<'a>, Awake)>,
+}
+
+/// Wakes an archiver if need be and connects to it; `pool` says whether to wait for its pool.
+/// `suffix` tells apart the ssh sockets of processes that run at the same time.
 ///
 /// # Errors
-/// [`Error::CannotWake`] for an EC2 instance, [`Error::MissingFile`] without its key or ours.
-pub fn endpoint(context: &Context, name: &str) -> Result<Endpoint, Error> {
-    let unknown = || Error::Spec(format!("the spec has no archiver {name:?}"));
-    let archiver = context.spec.archivers.get(name).ok_or_else(unknown)?;
-    let Provider::Static(machine) = &archiver.provider else {
-        return Err(Error::CannotWake { archiver: name.to_owned() });
+/// Whatever keeps it from answering. An instance that was launched for this is then ended.
+pub async fn connect<'a>(
+    context: &'a Context,
+    name: &'a str,
+    identity: Identity,
+    pool: bool,
+    suffix: &str,
+) -> Result<Session<'a>, Error> {
+    let Some(machine) = Machine::find(context, name).await? else {
+        let endpoint = endpoint(context, name, identity, None)?;
+        let archiver = open(context, endpoint, suffix).await?;
+        return Ok(Session { archiver, instance: None });
+    };
+    // The files must be there before anything is launched.
+    endpoint(context, name, identity, Some(""))?;
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let since = Instant::now();
+        let awake = wake(&machine).await?;
+        match enter(&machine, &awake, identity, pool, suffix, since).await {
+            Ok(archiver) => return Ok(Session { archiver, instance: Some((machine, awake)) }),
+            Err(Error::Ec2(Failure::Ended { .. })) if attempt < WAKES => machine.note(since, "it went to sleep; waking it again"),
+            Err(error) if awake.launched => return Err(end_after(&machine, &awake.instance.id, error).await),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits until a woken archiver lets us in and has its pool.
+async fn enter(
+    machine: &Machine<'_>,
+    awake: &Awake,
+    identity: Identity,
+    pool: bool,
+    suffix: &str,
+    since: Instant,
+) -> Result<Archiver, Error> {
+    machine.note(since, &format!("{} has {}; waiting for ssh", awake.instance.id, awake.address));
+    let endpoint = endpoint(machine.context, machine.name, identity, Some(&awake.address))?;
+    let deadline = Instant::now() + if machine.ec2.image.bake { ANSWER } else { ANSWER_AFTER_REBUILD };
+    let archiver = loop {
+        let error = match open(machine.context, endpoint.clone(), suffix).await {
+            Ok(archiver) => break archiver,
+            Err(error) => error,
+        };
+        // The users exist only once the image has its configuration.
+        let may_come = match &error {
+            Error::Unreachable { .. } => true,
+            Error::Identity { .. } => !machine.ec2.image.bake,
+            _ => false,
+        };
+        if !may_come || Instant::now() > deadline {
+            return Err(error);
+        }
+        require_live(machine, awake, deadline).await?;
+        tokio::time::sleep(LOOK).await;
+    };
+    if pool {
+        machine.note(since, "connected; waiting for its pool");
+        import(machine, &archiver, since).await?;
+    }
+    Ok(archiver)
+}
+
+/// An instance that ended meanwhile will never answer. Asked seldom: each look is an EC2 call.
+async fn require_live(machine: &Machine<'_>, awake: &Awake, deadline: Instant) -> Result<(), Error> {
+    let seconds_left = deadline.saturating_duration_since(Instant::now()).as_secs();
+    if !seconds_left.is_multiple_of(30) {
+        return Ok(());
+    }
+    match machine.api.instance(&awake.instance.id).await? {
+        Some(instance) if !instance.is_live() => {
+            Err(Failure::Ended { instance: instance.id, reason: instance.reason.unwrap_or_default() }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn import(machine: &Machine<'_>, archiver: &Archiver, since: Instant) -> Result<(), Error> {
+    let pool = machine.archiver.pool.name.as_str();
+    let deadline = Instant::now() + IMPORT;
+    loop {
+        match archiver.require_pool(pool).await {
+            Ok(()) => break,
+            Err(error @ Error::NoPool { .. }) if Instant::now() > deadline => return Err(error),
+            Err(Error::NoPool { .. }) => tokio::time::sleep(LOOK).await,
+            Err(error) => return Err(error),
+        }
+    }
+    machine.note(since, &format!("awake, with pool {pool}"));
+    Ok(())
+}
+
+impl Session<'_> {
+    /// Lets the archiver sleep, unless somebody else uses it.
+    ///
+    /// # Errors
+    /// [`Failure::MayStillRun`] unless its end was seen or others use it.
+    pub async fn close(self) -> Result<(), Error> {
+        let Some((machine, awake)) = self.instance else { return Ok(()) };
+        let since = Instant::now();
+        match self.archiver.power_off().await {
+            Ok(0) => {
+                drop(self.archiver);
+                sleep::see_off(&machine, &awake.instance.id, since).await
+            }
+            Ok(others) => {
+                let word = if others == 1 { "session" } else { "sessions" };
+                machine.note(since, &format!("stays awake for {others} other {word}"));
+                Ok(())
+            }
+            Err(error) => {
+                machine.note(since, &format!("it could not be asked to power off: {error}"));
+                drop(self.archiver);
+                sleep::see_off(&machine, &awake.instance.id, since).await
+            }
+        }
+    }
+}
+
+async fn open(context: &Context, endpoint: Endpoint, suffix: &str) -> Result<Archiver, Error> {
+    let control = folder::runtime()?.join(control_name(&context.spec.name, &endpoint.archiver, suffix));
+    Ok(Archiver::new(context.exec, Connection::open(context.exec, endpoint, control).await?))
+}
+
+/// How an archiver is reached, at `address` if it is on EC2.
+fn endpoint(context: &Context, name: &str, identity: Identity, address: Option<&str>) -> Result<Endpoint, Error> {
+    let archiver = context.archiver(name)?;
+    let address = match &archiver.provider {
+        Provider::Static(machine) => machine.address.clone(),
+        Provider::Ec2(_) => address.unwrap_or_default().to_owned(),
+    };
+    let (user, key) = match identity {
+        Identity::Host => (reach::login(archiver, &context.host_name), context.identity()),
+        Identity::Admin => ("root".to_owned(), context.secrets.join(layout::ADMIN_IDENTITY)),
     };
     Ok(Endpoint {
         archiver: name.to_owned(),
-        address: machine.address.clone(),
+        address,
         port: archiver.ssh_port,
-        user: reach::login(archiver, &context.host_name),
+        user,
         host_key_alias: reach::host_key_alias(&context.spec.name, name),
-        known_hosts: context
-            .file("the archivers' public keys", context.generated.join(layout::KNOWN_HOSTS))?,
-        identity: context.file("this host's identity", context.identity())?,
+        known_hosts: context.file("the archivers' public keys", context.generated.join(layout::KNOWN_HOSTS))?,
+        identity: context.file("the private key", key)?,
         program: context.ssh_program.clone(),
     })
+}
+
+/// The name of an ssh socket. It is short, since a Unix socket's path has at most 107 bytes, of
+/// which ssh takes 17 for a suffix of its own; and it is the same in every run of a replication,
+/// so that what a killed run left is found and removed.
+fn control_name(spec: &str, archiver: &str, suffix: &str) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (spec, archiver, suffix).hash(&mut hasher);
+    format!("{:016x}.ssh", hasher.finish())
 }

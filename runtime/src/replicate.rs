@@ -24,10 +24,10 @@ use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
-use crate::lock::{self, Lock};
+use crate::folder;
+use crate::lock::Lock;
 use crate::output::count;
-use crate::provider;
-use crate::ssh::Connection;
+use crate::provider::{self, Identity, Session};
 use crate::survey;
 use crate::zfs::Dataset;
 use crate::zfs::cursor::{Changes, Cursors};
@@ -60,18 +60,25 @@ impl Run<'_> {
     /// What keeps the run from beginning; a dataset's failure is in the outcome.
     pub async fn replicate(&self, audit: bool) -> Result<Outcome, Error> {
         let started = Instant::now();
-        let _lock = Lock::take(&lock::folder()?, &self.context.spec.name, self.name)?;
+        let _lock = Lock::take(&folder::runtime()?, &self.context.spec.name, self.name)?;
         let source = survey::source(self.context.exec, self.replication).await?;
         if !audit && survey::is_complete(&source, &self.cursors()) {
             return Ok(self.outcome(self.known(&source), started));
         }
-        let mut archiver = self.connect("run").await?;
-        let jobs = self.jobs(&archiver, &source).await?;
+        let mut session = self.connect(self.name).await?;
+        let result = self.run(&mut session.archiver, &source, started).await;
+        let closed = session.close().await;
+        let outcome = result?;
+        closed.map(|()| outcome)
+    }
+
+    async fn run(&self, archiver: &mut Archiver, source: &Datasets, started: Instant) -> Result<Outcome, Error> {
+        let jobs = self.jobs(archiver, source).await?;
         let mut warnings = Vec::new();
-        let mut holds = self.hold(&source, &jobs, &mut warnings).await?;
-        let mut done = self.send(&mut archiver, jobs).await?;
+        let mut holds = self.hold(source, &jobs, &mut warnings).await?;
+        let mut done = self.send(archiver, jobs).await?;
         let connection_lost = !archiver.is_alive();
-        self.acknowledge(&mut archiver, &mut done, &mut warnings).await;
+        self.acknowledge(archiver, &mut done, &mut warnings).await;
         self.release(&mut holds, &done, &mut warnings).await;
         let datasets = done.into_iter().map(|done| done.outcome).collect();
         Ok(Outcome { contacted: true, connection_lost, warnings, ..self.outcome(datasets, started) })
@@ -86,8 +93,10 @@ impl Run<'_> {
         if survey::is_complete(&source, &self.cursors()) {
             return Ok(vec![]);
         }
-        let archiver = self.connect(&std::process::id().to_string()).await?;
-        self.jobs(&archiver, &source).await
+        let session = self.connect(&std::process::id().to_string()).await?;
+        let jobs = self.jobs(&session.archiver, &source).await;
+        session.close().await?;
+        jobs
     }
 
     /// The bookmarks that this replication keeps.
@@ -96,12 +105,8 @@ impl Run<'_> {
         Cursors::new(&self.context.spec.name, &self.replication.archiver)
     }
 
-    /// Connects; `suffix` tells apart the sockets of processes that run at the same time.
-    async fn connect(&self, suffix: &str) -> Result<Archiver, Error> {
-        let endpoint = provider::endpoint(self.context, &self.replication.archiver)?;
-        let control = lock::folder()?.join(control_name(&self.context.spec.name, self.name, suffix));
-        let connection = Connection::open(self.context.exec, endpoint, control).await?;
-        Ok(Archiver::new(self.context.exec, connection))
+    async fn connect(&self, suffix: &str) -> Result<Session<'_>, Error> {
+        provider::connect(self.context, &self.replication.archiver, Identity::Host, true, suffix).await
     }
 
     async fn jobs(&self, archiver: &Archiver, source: &Datasets) -> Result<Vec<Job>, Error> {
@@ -212,14 +217,4 @@ impl Run<'_> {
             warnings: vec![],
         }
     }
-}
-
-/// The name of a run's ssh socket. It is short, since a Unix socket's path has at most 107 bytes,
-/// of which ssh takes 17 for a suffix of its own; and it is the same in every run of a
-/// replication, so that what a killed run left is found and removed.
-fn control_name(spec: &str, replication: &str, suffix: &str) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    (spec, replication).hash(&mut hasher);
-    format!("{:016x}.{suffix}", hasher.finish())
 }

@@ -1,0 +1,165 @@
+//! What can go wrong with an archiver on EC2, with what to do about it.
+
+use super::problem::Problem;
+use crate::error::Exit;
+
+/// Why an archiver on EC2 is not in the state that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// EC2 refused a call.
+    #[error(transparent)]
+    Call(#[from] Problem),
+    /// EC2's answer to a launch was lost.
+    #[error("EC2 did not say whether it launched an instance for archiver {archiver:?}: {problem}")]
+    LaunchUnanswered {
+        /// The archiver.
+        archiver: String,
+        /// The failed call.
+        problem: Problem,
+    },
+    /// There is no volume with the archiver's tags.
+    #[error("archiver {archiver:?} has no volume")]
+    NoVolume {
+        /// The archiver.
+        archiver: String,
+    },
+    /// There is no image to launch.
+    #[error("there is no image {what} for archiver {archiver:?}")]
+    NoImage {
+        /// The archiver.
+        archiver: String,
+        /// Which image.
+        what: String,
+        /// What to do.
+        help: String,
+    },
+    /// There is no security group with the archiver's tags.
+    #[error("archiver {archiver:?} has no security group")]
+    NoGroup {
+        /// The archiver.
+        archiver: String,
+    },
+    /// The instance has no address that we can reach.
+    #[error("instance {instance} of archiver {archiver:?} has no public address")]
+    NoAddress {
+        /// The archiver.
+        archiver: String,
+        /// The instance.
+        instance: String,
+    },
+    /// The volume is in an instance that is not the archiver's.
+    #[error("volume {volume} of archiver {archiver:?} is attached to {instance}, which is not the archiver's")]
+    VolumeElsewhere {
+        /// The archiver.
+        archiver: String,
+        /// The volume.
+        volume: String,
+        /// The instance that has it.
+        instance: String,
+    },
+    /// The volume lies in another zone than the spec says.
+    #[error("volume {volume} lies in {zone}, and the spec says {wanted}")]
+    VolumeZone {
+        /// The volume.
+        volume: String,
+        /// Its zone.
+        zone: String,
+        /// The spec's zone.
+        wanted: String,
+    },
+    /// The volume would be deleted with its instance.
+    #[error("volume {volume} is attached to {instance} in a way that deletes it when the instance ends")]
+    VolumeWouldGo {
+        /// The volume.
+        volume: String,
+        /// The instance.
+        instance: String,
+    },
+    /// Something takes too long.
+    #[error("{what} {state} after {seconds} s")]
+    Stuck {
+        /// The instance, volume or image.
+        what: String,
+        /// What it is not.
+        state: &'static str,
+        /// How long it was given.
+        seconds: u64,
+    },
+    /// The instance ended before it was of use.
+    #[error("instance {instance} ended by itself{}", because(.reason))]
+    Ended {
+        /// The instance.
+        instance: String,
+        /// EC2's reason, perhaps empty.
+        reason: String,
+    },
+    /// An instance may still run and cost money.
+    #[error("instance {instance} in {region} may still be running: {detail}")]
+    MayStillRun {
+        /// The instance.
+        instance: String,
+        /// The region.
+        region: String,
+        /// Why that is not known.
+        detail: String,
+    },
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}
+
+impl Failure {
+    /// The exit code that tells a caller what kind of end this is.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::MayStillRun { .. } | Self::LaunchUnanswered { .. } => Exit::StillRunning,
+            Self::Call(_)
+            | Self::NoVolume { .. }
+            | Self::NoImage { .. }
+            | Self::NoGroup { .. }
+            | Self::NoAddress { .. }
+            | Self::VolumeElsewhere { .. }
+            | Self::VolumeZone { .. }
+            | Self::VolumeWouldGo { .. }
+            | Self::Stuck { .. }
+            | Self::Ended { .. } => Exit::Failed,
+        }
+    }
+
+    /// What to do next; whether the data is safe, where that may be in doubt.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Call(problem) => problem.help(),
+            Self::LaunchUnanswered { archiver, .. } => format!(
+                "`dormouse sleep {archiver}` finds what was launched and ends it; repeating the command takes the same \
+                 instance, not a second one"
+            ),
+            Self::NoVolume { archiver } | Self::NoGroup { archiver } => format!("make it: `dormouse up {archiver}`"),
+            Self::NoImage { help, .. } => help.clone(),
+            Self::NoAddress { .. } => "nothing was sent; let the subnet assign public addresses: \
+                `aws ec2 modify-subnet-attribute --map-public-ip-on-launch --subnet-id …`"
+                .to_owned(),
+            Self::VolumeElsewhere { volume, .. } => format!(
+                "nothing was changed; see what uses it there, then `aws ec2 detach-volume --volume-id {volume}`"
+            ),
+            Self::VolumeZone { zone, .. } => {
+                format!("nothing was changed; a volume cannot leave its zone: set `availability_zone` to {zone:?}")
+            }
+            Self::VolumeWouldGo { instance, .. } => format!(
+                "nothing was changed; keep it: `aws ec2 modify-instance-attribute --instance-id {instance} \
+                 --block-device-mappings …` with DeleteOnTermination=false"
+            ),
+            Self::Stuck { what, .. } => {
+                format!("backups are intact; look at {what} in AWS' console, then run the same command again")
+            }
+            Self::Ended { .. } => "backups are intact; run the same command again".to_owned(),
+            Self::MayStillRun { instance, region, .. } => format!(
+                "backups are intact, but it costs money: `aws ec2 terminate-instances --region {region} \
+                 --instance-ids {instance}`; it also ends by itself after `linger` or `max_lifetime`"
+            ),
+        }
+    }
+}

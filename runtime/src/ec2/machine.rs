@@ -1,0 +1,191 @@
+//! One archiver on EC2: its part of the spec, its tags, its files.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use dormouse_generator::layout;
+use dormouse_generator::spec::{Archiver, Ec2, Market, Provider};
+use sha2::{Digest, Sha256};
+
+use super::api::Api;
+use super::failure::Failure;
+use super::model::{Image, Launch, Volume};
+use super::token::TokenFile;
+use crate::context::Context;
+use crate::error::Error;
+use crate::folder;
+
+/// Tag with the hash of the configuration that an image was baked with.
+pub const CONFIGURATION: &str = "dormouse:configuration";
+
+/// Digits of that hash; 64 bits, so that two configurations of one archiver never meet.
+const HASH_DIGITS: usize = 16;
+
+/// Device name under which the volume is attached; the guest sees it as NVMe and finds the pool
+/// by its label, so it only has to be free.
+pub const DEVICE: &str = "/dev/sdf";
+
+/// An archiver on EC2.
+#[derive(Clone, Debug)]
+pub struct Machine<'a> {
+    /// Where everything is.
+    pub context: &'a Context,
+    /// Its name.
+    pub name: &'a str,
+    /// Its part of the spec.
+    pub archiver: &'a Archiver,
+    /// The EC2 side of that.
+    pub ec2: &'a Ec2,
+    /// EC2 in its region.
+    pub api: Api,
+}
+
+impl<'a> Machine<'a> {
+    /// The archiver of this name, if it is on EC2.
+    pub async fn find(context: &'a Context, name: &'a str) -> Result<Option<Self>, Error> {
+        let archiver = context.archiver(name)?;
+        let Provider::Ec2(ec2) = &archiver.provider else { return Ok(None) };
+        Ok(Some(Self { context, name, archiver, ec2, api: Api::connect(&ec2.region).await }))
+    }
+
+    /// The tags that everything of this archiver has, and nothing else.
+    #[must_use]
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        let pairs = [("dormouse:spec", self.context.spec.name.as_str()), ("dormouse:archiver", self.name)];
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+    }
+
+    /// These tags and a name for AWS' console.
+    #[must_use]
+    pub fn tags_with_name(&self) -> BTreeMap<String, String> {
+        let mut tags = self.tags();
+        tags.insert("Name".to_owned(), self.title());
+        tags
+    }
+
+    /// How it is called among other things of the account.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("dormouse-{}-{}", self.context.spec.name, self.name)
+    }
+
+    /// The file of client tokens.
+    ///
+    /// # Errors
+    /// When there is no folder for it.
+    pub fn token(&self) -> Result<TokenFile, Error> {
+        Ok(TokenFile::new(&folder::state()?, &self.context.spec.name, self.name))
+    }
+
+    /// Its volume; the oldest, should there be several.
+    ///
+    /// # Errors
+    /// [`Failure::NoVolume`] or [`Failure::Call`].
+    pub async fn volume(&self) -> Result<Volume, Error> {
+        let volumes = self.api.volumes(&self.tags()).await?;
+        let missing = || Failure::NoVolume { archiver: self.name.to_owned() };
+        Ok(volumes.into_iter().next().ok_or_else(missing)?)
+    }
+
+    /// The hash of its configuration, which names its baked image.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`].
+    pub fn configuration_hash(&self) -> Result<String, Error> {
+        let path = self.context.generated.join(layout::archiver_file(self.name, "configuration.nix"));
+        let text = std::fs::read(&path);
+        let text = text.map_err(|source| Error::MissingFile { what: "the archiver's configuration", path, source })?;
+        let digits = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        Ok(digits[..HASH_DIGITS].to_owned())
+    }
+
+    /// Its own baked images, the newest first.
+    ///
+    /// # Errors
+    /// [`Failure::Call`].
+    pub async fn baked(&self) -> Result<Vec<Image>, Error> {
+        Ok(self.api.own_images(&self.tags()).await?)
+    }
+
+    /// The image to launch: the one that the spec names, the baked one, or the newest public one.
+    ///
+    /// # Errors
+    /// [`Failure::NoImage`] or [`Failure::Call`].
+    pub async fn image(&self) -> Result<Image, Error> {
+        let missing = |what: String, help| Failure::NoImage { archiver: self.name.to_owned(), what, help };
+        if self.ec2.image.bake {
+            let hash = self.configuration_hash()?;
+            let mut tags = self.tags();
+            tags.insert(CONFIGURATION.to_owned(), hash.clone());
+            let found = self.api.own_images(&tags).await?.into_iter().find(|image| image.available);
+            let help = format!("bake it: `dormouse up {}`", self.name);
+            return Ok(found.ok_or_else(|| missing(format!("of its configuration ({hash})"), help))?);
+        }
+        self.base_image().await
+    }
+
+    /// The image that the spec names, or the newest public one of its release.
+    ///
+    /// # Errors
+    /// [`Failure::NoImage`] or [`Failure::Call`].
+    pub async fn base_image(&self) -> Result<Image, Error> {
+        let missing = |what: String| {
+            let help = "name another `image` in the spec".to_owned();
+            Failure::NoImage { archiver: self.name.to_owned(), what, help }
+        };
+        if let Some(id) = &self.ec2.image.id {
+            let found = self.api.image(id).await?;
+            return Ok(found.ok_or_else(|| missing(format!("{id} in {}", self.ec2.region)))?);
+        }
+        let release = self.ec2.image.nixos.as_deref().unwrap_or_default();
+        let architecture = self.api.instance_type(&self.ec2.instance_type).await?.architecture;
+        let found = self.api.nixos_images(release, &architecture).await?.into_iter().next();
+        Ok(found.ok_or_else(|| missing(format!("nixos/{release}*, {architecture}, public in {}", self.ec2.region)))?)
+    }
+
+    /// The security groups: the spec's, else the one that `up` made.
+    ///
+    /// # Errors
+    /// [`Failure::NoGroup`] or [`Failure::Call`].
+    pub async fn groups(&self) -> Result<Vec<String>, Error> {
+        if !self.ec2.security_group_ids.is_empty() {
+            return Ok(self.ec2.security_group_ids.clone());
+        }
+        let groups = self.api.groups(&self.tags()).await?;
+        if groups.is_empty() { Err(Failure::NoGroup { archiver: self.name.to_owned() }.into()) } else { Ok(groups) }
+    }
+
+    /// What an instance is launched with, at the listed price.
+    #[must_use]
+    pub fn launch(&self, image: &Image, groups: Vec<String>, user_data: Vec<u8>, client_token: String) -> Launch {
+        Launch {
+            image: image.id.clone(),
+            root_device: image.root_device.clone().unwrap_or_else(|| "/dev/xvda".to_owned()),
+            instance_type: self.ec2.instance_type.clone(),
+            zone: self.ec2.availability_zone.clone(),
+            subnet: self.ec2.subnet_id.clone(),
+            security_groups: groups,
+            spot: self.ec2.market == Market::Spot,
+            user_data,
+            client_token,
+            tags: self.tags_with_name(),
+        }
+    }
+
+    /// Its user data, which holds its host key.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`].
+    pub fn user_data(&self) -> Result<Vec<u8>, Error> {
+        let path = self.context.secrets.join(layout::user_data(self.name));
+        let read = std::fs::read(&path);
+        read.map_err(|source| Error::MissingFile { what: "the archiver's user data", path, source })
+    }
+
+    /// Says on stderr what is waited for.
+    pub fn note(&self, since: Instant, text: &str) {
+        if !self.context.json {
+            eprintln!("{}: {text} [{} s]", self.name, since.elapsed().as_secs());
+        }
+    }
+}

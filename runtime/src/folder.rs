@@ -1,0 +1,44 @@
+//! Folders that live on between runs, or until the next boot.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use crate::error::Error;
+
+/// The run-time folder: systemd's `RuntimeDirectory=`, `/run/dormouse` for root,
+/// else `$XDG_RUNTIME_DIR/dormouse`, else a folder of this user's in the temporary folder.
+///
+/// # Errors
+/// [`Error::Folder`] when it cannot be made.
+pub fn runtime() -> Result<PathBuf, Error> {
+    let user = rustix::process::getuid();
+    let path = variable("RUNTIME_DIRECTORY")
+        .or_else(|| user.is_root().then(|| PathBuf::from("/run/dormouse")))
+        .or_else(|| variable("XDG_RUNTIME_DIR").map(|folder| folder.join("dormouse")));
+    make(path.unwrap_or_else(|| std::env::temp_dir().join(format!("dormouse-{}", user.as_raw()))))
+}
+
+/// The folder of state that must outlive a crash: systemd's `StateDirectory=`,
+/// `/var/lib/dormouse` for root, else `$XDG_STATE_HOME/dormouse`.
+///
+/// # Errors
+/// [`Error::Folder`] when it cannot be made.
+pub fn state() -> Result<PathBuf, Error> {
+    let user = rustix::process::getuid();
+    let path = variable("STATE_DIRECTORY")
+        .or_else(|| user.is_root().then(|| PathBuf::from("/var/lib/dormouse")))
+        .or_else(|| variable("XDG_STATE_HOME").map(|folder| folder.join("dormouse")))
+        .or_else(|| std::env::home_dir().map(|home| home.join(".local/state/dormouse")));
+    make(path.unwrap_or_else(|| std::env::temp_dir().join(format!("dormouse-{}", user.as_raw()))))
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn make(path: PathBuf) -> Result<PathBuf, Error> {
+    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(Error::Folder { path, source }),
+    }
+}
