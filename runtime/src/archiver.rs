@@ -106,13 +106,26 @@ impl Archiver {
     /// # Errors
     /// When it cannot be asked, or refuses.
     pub async fn power_off(&self) -> Result<usize, Error> {
-        let others = sessions(&self.query(&["loginctl", "list-sessions", "--json=short"]).await?)?.saturating_sub(1);
+        let others =
+            sessions(&self.query(&["loginctl", "list-sessions", "--json=short"]).await?)?.saturating_sub(1);
         if others > 0 {
             return Ok(others);
         }
         match self.query(&["systemctl", "poweroff"]).await {
             // The connection may go before the answer comes.
             Ok(_) | Err(Error::Unreachable { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs a command there and returns its exit code.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when the connection is lost, else [`Error::Program`] when it has none.
+    pub async fn exit_code(&self, remote: &[&str]) -> Result<i32, Error> {
+        match self.query(remote).await {
+            Ok(_) => Ok(0),
+            Err(Error::Program(error)) => error.code().ok_or(Error::Program(error)),
             Err(error) => Err(error),
         }
     }
@@ -124,7 +137,9 @@ impl Archiver {
     pub async fn query(&self, remote: &[&str]) -> Result<String, Error> {
         let remote: Vec<String> = remote.iter().map(|word| (*word).to_owned()).collect();
         self.run(&remote, CHANGE).await.map_err(|error| match &error {
-            exec::Error::Failed { status, stderr, .. } if status.code() == Some(255) => self.endpoint().refusal(stderr),
+            exec::Error::Failed { status, stderr, .. } if status.code() == Some(255) => {
+                self.endpoint().refusal(stderr)
+            }
             _ => Error::Program(error),
         })
     }

@@ -1,8 +1,13 @@
 //! The commands: one file each, its arguments and its `run`.
 
+pub mod down;
 pub mod plan;
+pub mod proxy;
 pub mod replicate;
+pub mod sleep;
 pub mod status;
+pub mod up;
+pub mod wake;
 
 use clap::Subcommand;
 
@@ -18,6 +23,16 @@ pub enum Command {
     Plan(plan::Arguments),
     /// Show what is where, from the host's own knowledge; contacts nobody
     Status(status::Arguments),
+    /// Set an archiver on EC2 up: security group, volume, image, pool
+    Up(up::Arguments),
+    /// Tear an archiver on EC2 down; its volume stays unless you say otherwise
+    Down(down::Arguments),
+    /// Wake an archiver and wait until its pool is imported
+    Wake(wake::Arguments),
+    /// Send an archiver to sleep and wait until its instance is gone
+    Sleep(sleep::Arguments),
+    /// Connect stdin and stdout to an archiver that is woken for it; ssh's ProxyCommand
+    Proxy(proxy::Arguments),
 }
 
 impl Command {
@@ -30,6 +45,11 @@ impl Command {
             Self::Replicate(arguments) => arguments.run(context).await,
             Self::Plan(arguments) => arguments.run(context).await,
             Self::Status(arguments) => arguments.run(context).await,
+            Self::Up(arguments) => arguments.run(context).await,
+            Self::Down(arguments) => arguments.run(context).await,
+            Self::Wake(arguments) => arguments.run(context).await,
+            Self::Sleep(arguments) => arguments.run(context).await,
+            Self::Proxy(arguments) => arguments.run(context).await,
         }
     }
 }

@@ -18,10 +18,9 @@ pub struct Context {
     pub spec: Spec,
     /// The spec's path.
     pub spec_path: PathBuf,
-    /// This host's name.
+    /// This machine's name, which need not be one of the spec's hosts: `up` and `down` may be run
+    /// from anywhere.
     pub host_name: String,
-    /// This host's part of the spec.
-    pub host: Host,
     /// The folder of public artifacts.
     pub generated: PathBuf,
     /// The folder of secrets.
@@ -39,20 +38,17 @@ pub struct Context {
 }
 
 impl Context {
-    /// Reads the spec and finds this host in it.
+    /// Reads the spec.
     ///
     /// # Errors
-    /// [`Error::MissingFile`], [`Error::Spec`] or [`Error::UnknownHost`].
+    /// [`Error::MissingFile`] or [`Error::Spec`].
     pub fn load(global: &Global) -> Result<Self, Error> {
         let path = global.spec.clone();
         let spec = read_spec(&path)?;
         let host_name = global.host.clone().unwrap_or_else(system_name);
-        let Some(host) = spec.hosts.get(&host_name).cloned() else {
-            let known = spec.hosts.keys().cloned().collect();
-            return Err(Error::UnknownHost { host: host_name, known, spec: path });
-        };
         let beside = path.parent().unwrap_or(Path::new("")).join(layout::DEFAULT_OUT);
-        let secrets = host.secrets_dir.clone().unwrap_or_else(|| layout::default_secrets_dir(&spec.name));
+        let secrets = spec.hosts.get(&host_name).and_then(|host| host.secrets_dir.clone());
+        let secrets = secrets.unwrap_or_else(|| layout::default_secrets_dir(&spec.name));
         Ok(Self {
             generated: global.generated.clone().unwrap_or(beside),
             secrets: global.secrets.clone().unwrap_or_else(|| expand_home(&secrets)),
@@ -64,27 +60,41 @@ impl Context {
             spec,
             spec_path: path,
             host_name,
-            host,
         })
+    }
+
+    /// This host's part of the spec.
+    ///
+    /// # Errors
+    /// [`Error::UnknownHost`].
+    pub fn host(&self) -> Result<&Host, Error> {
+        let known = || self.spec.hosts.keys().cloned().collect();
+        let unknown = || Error::UnknownHost {
+            host: self.host_name.clone(),
+            known: known(),
+            spec: self.spec_path.clone(),
+        };
+        self.spec.hosts.get(&self.host_name).ok_or_else(unknown)
     }
 
     /// The replications of these names, or all of them when none is named.
     ///
     /// # Errors
-    /// [`Error::UnknownReplication`], before any of them is run.
+    /// [`Error::UnknownHost`] or [`Error::UnknownReplication`], before any of them is run.
     pub fn replications<'a>(&'a self, names: &'a [String]) -> Result<Vec<Run<'a>>, Error> {
-        let all =
-            || self.host.replications.iter().map(|(name, replication)| self.run(name, replication)).collect();
+        let all = &self.host()?.replications;
+        let all = || all.iter().map(|(name, replication)| self.run(name, replication)).collect();
         if names.is_empty() { Ok(all()) } else { names.iter().map(|name| self.replication(name)).collect() }
     }
 
     fn replication<'a>(&'a self, name: &'a str) -> Result<Run<'a>, Error> {
+        let replications = &self.host()?.replications;
         let unknown = || Error::UnknownReplication {
             name: name.to_owned(),
             host: self.host_name.clone(),
-            known: self.host.replications.keys().cloned().collect(),
+            known: replications.keys().cloned().collect(),
         };
-        self.host.replications.get(name).map(|replication| self.run(name, replication)).ok_or_else(unknown)
+        replications.get(name).map(|replication| self.run(name, replication)).ok_or_else(unknown)
     }
 
     fn run<'a>(&'a self, name: &'a str, replication: &'a Replication) -> Run<'a> {

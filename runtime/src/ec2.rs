@@ -6,17 +6,23 @@
 //! - [`machine`]: one archiver: its spec, tags and files
 //! - [`wake`], [`sleep`]: an instance comes and goes
 //! - [`up`], [`down`]: set-up and teardown
+//! - [`pool`]: the pool on the volume
 //! - [`bake`]: an image that needs no rebuild
 //! - [`token`]: what is written down before an instance is launched
 //! - [`poll`]: waiting, bounded
 //! - [`price`]: what it costs
 
 pub mod api;
+pub mod bake;
+pub mod down;
 pub mod failure;
 pub mod machine;
 pub mod model;
 pub mod poll;
+pub mod pool;
+pub mod price;
 pub mod problem;
 pub mod sleep;
 pub mod token;
+pub mod up;
 pub mod wake;

@@ -56,6 +56,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The exit code of the process, if it ended with one.
+    #[must_use]
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            Self::Failed { status, .. } => status.code(),
+            Self::Start { .. } | Self::Deadline { .. } | Self::Output { .. } => None,
+        }
+    }
+
     /// What the process said, if it ran.
     #[must_use]
     pub fn stderr(&self) -> &str {

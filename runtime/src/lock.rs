@@ -33,7 +33,9 @@ impl Lock {
                 file.set_len(0).and_then(|()| write!(file, "pid {}", std::process::id())).map_err(failed)?;
                 Ok(Self { _file: file })
             }
-            Err(TryLockError::WouldBlock) => Err(Error::Locked { name: name.to_owned(), holder: holder(&mut file) }),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::Locked { name: name.to_owned(), holder: holder(&mut file) })
+            }
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }

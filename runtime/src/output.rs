@@ -1,5 +1,7 @@
 //! How results and errors are printed.
 
+use std::io::IsTerminal;
+
 use indicatif::HumanBytes;
 use serde::Serialize;
 use serde_json::json;
@@ -37,6 +39,29 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
     println!("{text}");
     Ok(())
+}
+
+/// Asks for a yes; without a terminal, only `yes` is one.
+///
+/// # Errors
+/// When the terminal cannot be used.
+pub fn confirm(yes: bool, question: &str) -> Result<bool, Error> {
+    Ok(yes || matches!(ask(&format!("{question} [y/N]"))?.as_str(), "y" | "yes"))
+}
+
+/// Asks on stderr and reads a line; an empty one where there is no terminal to ask.
+///
+/// # Errors
+/// When the terminal cannot be used.
+pub fn ask(question: &str) -> Result<String, Error> {
+    if !std::io::stdin().is_terminal() {
+        eprintln!("{question} nobody can be asked: this is no terminal");
+        return Ok(String::new());
+    }
+    eprint!("{question} ");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
 }
 
 /// Prints an error, once, with what to do.

@@ -9,6 +9,7 @@ use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::ec2::failure::Failure;
 use crate::ec2::machine::Machine;
+use crate::ec2::model::Instance;
 use crate::ec2::sleep;
 use crate::ec2::wake::{Awake, end_after, wake};
 use crate::error::Error;
@@ -25,6 +26,9 @@ const IMPORT: Duration = Duration::from_secs(600);
 
 /// How often to look for either.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often to ask EC2 whether an instance that does not answer still lives.
+const ASK: Duration = Duration::from_secs(20);
 
 /// How often an archiver that fell asleep under our hands is woken anew.
 const WAKES: u32 = 3;
@@ -73,7 +77,9 @@ pub async fn connect<'a>(
         let awake = wake(&machine).await?;
         match enter(&machine, &awake, identity, pool, suffix, since).await {
             Ok(archiver) => return Ok(Session { archiver, instance: Some((machine, awake)) }),
-            Err(Error::Ec2(Failure::Ended { .. })) if attempt < WAKES => machine.note(since, "it went to sleep; waking it again"),
+            Err(Error::Ec2(Failure::Ended { .. })) if attempt < WAKES => {
+                machine.note(since, "it went to sleep; waking it again")
+            }
             Err(error) if awake.launched => return Err(end_after(&machine, &awake.instance.id, error).await),
             Err(error) => return Err(error),
         }
@@ -91,24 +97,7 @@ async fn enter(
 ) -> Result<Archiver, Error> {
     machine.note(since, &format!("{} has {}; waiting for ssh", awake.instance.id, awake.address));
     let endpoint = endpoint(machine.context, machine.name, identity, Some(&awake.address))?;
-    let deadline = Instant::now() + if machine.ec2.image.bake { ANSWER } else { ANSWER_AFTER_REBUILD };
-    let archiver = loop {
-        let error = match open(machine.context, endpoint.clone(), suffix).await {
-            Ok(archiver) => break archiver,
-            Err(error) => error,
-        };
-        // The users exist only once the image has its configuration.
-        let may_come = match &error {
-            Error::Unreachable { .. } => true,
-            Error::Identity { .. } => !machine.ec2.image.bake,
-            _ => false,
-        };
-        if !may_come || Instant::now() > deadline {
-            return Err(error);
-        }
-        require_live(machine, awake, deadline).await?;
-        tokio::time::sleep(LOOK).await;
-    };
+    let archiver = log_in(machine, &awake.instance.id, endpoint, machine.ec2.image.bake, suffix).await?;
     if pool {
         machine.note(since, "connected; waiting for its pool");
         import(machine, &archiver, since).await?;
@@ -116,13 +105,44 @@ async fn enter(
     Ok(archiver)
 }
 
-/// An instance that ended meanwhile will never answer. Asked seldom: each look is an EC2 call.
-async fn require_live(machine: &Machine<'_>, awake: &Awake, deadline: Instant) -> Result<(), Error> {
-    let seconds_left = deadline.saturating_duration_since(Instant::now()).as_secs();
-    if !seconds_left.is_multiple_of(30) {
-        return Ok(());
+/// Waits until an instance lets us in. One that is not `baked` gets its users from a rebuild
+/// at boot, which takes minutes; until then it refuses every identity.
+///
+/// # Errors
+/// A refusal that no waiting mends, or [`Failure::Ended`].
+pub async fn log_in(
+    machine: &Machine<'_>,
+    instance: &str,
+    endpoint: Endpoint,
+    baked: bool,
+    suffix: &str,
+) -> Result<Archiver, Error> {
+    let deadline = Instant::now() + if baked { ANSWER } else { ANSWER_AFTER_REBUILD };
+    let mut looked = Instant::now();
+    loop {
+        let error = match open(machine.context, endpoint.clone(), suffix).await {
+            Ok(archiver) => return Ok(archiver),
+            Err(error) => error,
+        };
+        let may_come = match &error {
+            Error::Unreachable { .. } => true,
+            Error::Identity { .. } => !baked,
+            _ => false,
+        };
+        if !may_come || Instant::now() > deadline {
+            return Err(error);
+        }
+        if looked.elapsed() > ASK {
+            looked = Instant::now();
+            require_live(machine, instance).await?;
+        }
+        tokio::time::sleep(LOOK).await;
     }
-    match machine.api.instance(&awake.instance.id).await? {
+}
+
+/// An instance that ended meanwhile will never answer.
+async fn require_live(machine: &Machine<'_>, id: &str) -> Result<(), Error> {
+    match machine.api.instance(id).await? {
         Some(instance) if !instance.is_live() => {
             Err(Failure::Ended { instance: instance.id, reason: instance.reason.unwrap_or_default() }.into())
         }
@@ -146,6 +166,9 @@ async fn import(machine: &Machine<'_>, archiver: &Archiver, since: Instant) -> R
 }
 
 impl Session<'_> {
+    /// Goes without sending the archiver to sleep: it does that by itself.
+    pub fn leave(self) {}
+
     /// Lets the archiver sleep, unless somebody else uses it.
     ///
     /// # Errors
@@ -172,13 +195,32 @@ impl Session<'_> {
     }
 }
 
+/// Asks an instance that runs to power off; returns how many others use it. One that cannot be
+/// asked is taken for unused: watching it will show.
+pub async fn ask_to_sleep(machine: &Machine<'_>, instance: &Instance) -> usize {
+    let Some(address) = &instance.address else { return 0 };
+    let asked = async {
+        let endpoint = endpoint(machine.context, machine.name, Identity::Host, Some(address))?;
+        open(machine.context, endpoint, "sleep").await?.power_off().await
+    };
+    asked.await.unwrap_or_else(|error| {
+        machine.note(Instant::now(), &format!("it could not be asked to power off: {error}"));
+        0
+    })
+}
+
 async fn open(context: &Context, endpoint: Endpoint, suffix: &str) -> Result<Archiver, Error> {
     let control = folder::runtime()?.join(control_name(&context.spec.name, &endpoint.archiver, suffix));
     Ok(Archiver::new(context.exec, Connection::open(context.exec, endpoint, control).await?))
 }
 
 /// How an archiver is reached, at `address` if it is on EC2.
-fn endpoint(context: &Context, name: &str, identity: Identity, address: Option<&str>) -> Result<Endpoint, Error> {
+fn endpoint(
+    context: &Context,
+    name: &str,
+    identity: Identity,
+    address: Option<&str>,
+) -> Result<Endpoint, Error> {
     let archiver = context.archiver(name)?;
     let address = match &archiver.provider {
         Provider::Static(machine) => machine.address.clone(),
@@ -194,7 +236,8 @@ fn endpoint(context: &Context, name: &str, identity: Identity, address: Option<&
         port: archiver.ssh_port,
         user,
         host_key_alias: reach::host_key_alias(&context.spec.name, name),
-        known_hosts: context.file("the archivers' public keys", context.generated.join(layout::KNOWN_HOSTS))?,
+        known_hosts: context
+            .file("the archivers' public keys", context.generated.join(layout::KNOWN_HOSTS))?,
         identity: context.file("the private key", key)?,
         program: context.ssh_program.clone(),
     })

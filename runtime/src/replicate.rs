@@ -72,7 +72,12 @@ impl Run<'_> {
         closed.map(|()| outcome)
     }
 
-    async fn run(&self, archiver: &mut Archiver, source: &Datasets, started: Instant) -> Result<Outcome, Error> {
+    async fn run(
+        &self,
+        archiver: &mut Archiver,
+        source: &Datasets,
+        started: Instant,
+    ) -> Result<Outcome, Error> {
         let jobs = self.jobs(archiver, source).await?;
         let mut warnings = Vec::new();
         let mut holds = self.hold(source, &jobs, &mut warnings).await?;

@@ -42,7 +42,10 @@ impl Api {
 
 /// A filter by one name and some values, of which one must match.
 fn filter(name: &str, values: &[&str]) -> Filter {
-    Filter::builder().name(name).set_values(Some(values.iter().map(|value| (*value).to_owned()).collect())).build()
+    Filter::builder()
+        .name(name)
+        .set_values(Some(values.iter().map(|value| (*value).to_owned()).collect()))
+        .build()
 }
 
 /// Filters that find what carries all of these tags.

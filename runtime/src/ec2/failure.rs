@@ -48,7 +48,9 @@ pub enum Failure {
         instance: String,
     },
     /// The volume is in an instance that is not the archiver's.
-    #[error("volume {volume} of archiver {archiver:?} is attached to {instance}, which is not the archiver's")]
+    #[error(
+        "volume {volume} of archiver {archiver:?} is attached to {instance}, which is not the archiver's"
+    )]
     VolumeElsewhere {
         /// The archiver.
         archiver: String,
@@ -74,6 +76,62 @@ pub enum Failure {
         volume: String,
         /// The instance.
         instance: String,
+    },
+    /// The spec asks for a smaller volume than there is.
+    #[error(
+        "volume {volume} of archiver {archiver:?} has {size} GiB, and the spec says {wanted}: EBS cannot shrink one"
+    )]
+    VolumeShrinks {
+        /// The archiver.
+        archiver: String,
+        /// The volume.
+        volume: String,
+        /// Its size in GiB.
+        size: u32,
+        /// The spec's size in GiB.
+        wanted: u32,
+    },
+    /// EBS could not grow the volume.
+    #[error("EBS could not grow {volume}: {reason}")]
+    NotGrown {
+        /// The volume.
+        volume: String,
+        /// EBS' reason.
+        reason: String,
+    },
+    /// The volume holds something, and that is not the pool.
+    #[error("volume {volume} is not blank, and pool {pool} cannot be imported from it: {detail}")]
+    NotBlank {
+        /// The volume.
+        volume: String,
+        /// The pool.
+        pool: String,
+        /// What zfs said.
+        detail: String,
+    },
+    /// The public image could not become the configuration.
+    #[error("the image of archiver {archiver:?} could not be rebuilt:\n{log}")]
+    NotRebuilt {
+        /// The archiver.
+        archiver: String,
+        /// The end of the rebuild's log.
+        log: String,
+    },
+    /// EC2 could not make the image.
+    #[error("EC2 could not make image {image}: {reason}")]
+    NoBake {
+        /// The image.
+        image: String,
+        /// EC2's reason.
+        reason: String,
+    },
+    /// Something is there that should be gone.
+    #[error("of archiver {archiver:?} there still is: {}", .ids.join(", "))]
+    LeftOver {
+        /// The archiver.
+        archiver: String,
+        /// What is there.
+        ids: Vec<String>,
     },
     /// Something takes too long.
     #[error("{what} {state} after {seconds} s")]
@@ -123,6 +181,12 @@ impl Failure {
             | Self::VolumeElsewhere { .. }
             | Self::VolumeZone { .. }
             | Self::VolumeWouldGo { .. }
+            | Self::VolumeShrinks { .. }
+            | Self::NotGrown { .. }
+            | Self::NotBlank { .. }
+            | Self::NotRebuilt { .. }
+            | Self::NoBake { .. }
+            | Self::LeftOver { .. }
             | Self::Stuck { .. }
             | Self::Ended { .. } => Exit::Failed,
         }
@@ -137,7 +201,9 @@ impl Failure {
                 "`dormouse sleep {archiver}` finds what was launched and ends it; repeating the command takes the same \
                  instance, not a second one"
             ),
-            Self::NoVolume { archiver } | Self::NoGroup { archiver } => format!("make it: `dormouse up {archiver}`"),
+            Self::NoVolume { archiver } | Self::NoGroup { archiver } => {
+                format!("make it: `dormouse up {archiver}`")
+            }
             Self::NoImage { help, .. } => help.clone(),
             Self::NoAddress { .. } => "nothing was sent; let the subnet assign public addresses: \
                 `aws ec2 modify-subnet-attribute --map-public-ip-on-launch --subnet-id …`"
@@ -146,12 +212,32 @@ impl Failure {
                 "nothing was changed; see what uses it there, then `aws ec2 detach-volume --volume-id {volume}`"
             ),
             Self::VolumeZone { zone, .. } => {
-                format!("nothing was changed; a volume cannot leave its zone: set `availability_zone` to {zone:?}")
+                format!(
+                    "nothing was changed; a volume cannot leave its zone: set `availability_zone` to {zone:?}"
+                )
             }
             Self::VolumeWouldGo { instance, .. } => format!(
                 "nothing was changed; keep it: `aws ec2 modify-instance-attribute --instance-id {instance} \
                  --block-device-mappings …` with DeleteOnTermination=false"
             ),
+            Self::VolumeShrinks { size, .. } => {
+                format!(
+                    "nothing was changed; set `size_gib` to {size}, or replicate to a new archiver and take this one down"
+                )
+            }
+            Self::NotGrown { .. } => {
+                "the volume and its data are as they were; run `dormouse up` again".to_owned()
+            }
+            Self::NotBlank { .. } => {
+                "nothing was changed, and nothing is ever formatted that is not blank; see what it \
+                holds: `ssh -l root … blkid`"
+                    .to_owned()
+            }
+            Self::NotRebuilt { .. } => {
+                "nothing is kept of it; mend the configuration, then run `dormouse up` again".to_owned()
+            }
+            Self::NoBake { .. } => "nothing is kept of it; run `dormouse up` again".to_owned(),
+            Self::LeftOver { archiver, .. } => format!("run it again: `dormouse down {archiver}`"),
             Self::Stuck { what, .. } => {
                 format!("backups are intact; look at {what} in AWS' console, then run the same command again")
             }

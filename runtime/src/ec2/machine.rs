@@ -69,12 +69,18 @@ impl<'a> Machine<'a> {
         format!("dormouse-{}-{}", self.context.spec.name, self.name)
     }
 
-    /// The file of client tokens.
+    /// The client tokens of one purpose.
     ///
     /// # Errors
-    /// When there is no folder for it.
-    pub fn token(&self) -> Result<TokenFile, Error> {
-        Ok(TokenFile::new(&folder::state()?, &self.context.spec.name, self.name))
+    /// When there is no folder for them.
+    pub fn token(&self, purpose: &str) -> Result<TokenFile, Error> {
+        Ok(TokenFile::new(&folder::state()?, &self.context.spec.name, self.name, purpose))
+    }
+
+    /// From where ssh is let in.
+    #[must_use]
+    pub fn ssh_from(&self) -> &str {
+        "0.0.0.0/0"
     }
 
     /// Its volume; the oldest, should there be several.
@@ -94,7 +100,8 @@ impl<'a> Machine<'a> {
     pub fn configuration_hash(&self) -> Result<String, Error> {
         let path = self.context.generated.join(layout::archiver_file(self.name, "configuration.nix"));
         let text = std::fs::read(&path);
-        let text = text.map_err(|source| Error::MissingFile { what: "the archiver's configuration", path, source })?;
+        let text =
+            text.map_err(|source| Error::MissingFile { what: "the archiver's configuration", path, source })?;
         let digits = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         Ok(digits[..HASH_DIGITS].to_owned())
     }
@@ -140,7 +147,9 @@ impl<'a> Machine<'a> {
         let release = self.ec2.image.nixos.as_deref().unwrap_or_default();
         let architecture = self.api.instance_type(&self.ec2.instance_type).await?.architecture;
         let found = self.api.nixos_images(release, &architecture).await?.into_iter().next();
-        Ok(found.ok_or_else(|| missing(format!("nixos/{release}*, {architecture}, public in {}", self.ec2.region)))?)
+        Ok(found.ok_or_else(|| {
+            missing(format!("nixos/{release}*, {architecture}, public in {}", self.ec2.region))
+        })?)
     }
 
     /// The security groups: the spec's, else the one that `up` made.
@@ -152,12 +161,22 @@ impl<'a> Machine<'a> {
             return Ok(self.ec2.security_group_ids.clone());
         }
         let groups = self.api.groups(&self.tags()).await?;
-        if groups.is_empty() { Err(Failure::NoGroup { archiver: self.name.to_owned() }.into()) } else { Ok(groups) }
+        if groups.is_empty() {
+            Err(Failure::NoGroup { archiver: self.name.to_owned() }.into())
+        } else {
+            Ok(groups)
+        }
     }
 
     /// What an instance is launched with, at the listed price.
     #[must_use]
-    pub fn launch(&self, image: &Image, groups: Vec<String>, user_data: Vec<u8>, client_token: String) -> Launch {
+    pub fn launch(
+        &self,
+        image: &Image,
+        groups: Vec<String>,
+        user_data: Vec<u8>,
+        client_token: String,
+    ) -> Launch {
         Launch {
             image: image.id.clone(),
             root_device: image.root_device.clone().unwrap_or_else(|| "/dev/xvda".to_owned()),

@@ -56,20 +56,30 @@ impl Problem {
         let Some(code) = self.code.as_deref() else { return Kind::NoAnswer };
         match code {
             "UnauthorizedOperation" => Kind::Unauthorized,
-            "AuthFailure" | "InvalidClientTokenId" | "ExpiredToken" | "SignatureDoesNotMatch" | "OptInRequired"
+            "AuthFailure"
+            | "InvalidClientTokenId"
+            | "ExpiredToken"
+            | "SignatureDoesNotMatch"
+            | "OptInRequired"
             | "RequestExpired" => Kind::Credentials,
-            "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "SpotMaxPriceTooLow"
-            | "MaxSpotInstanceCountExceeded" | "Unsupported" => Kind::NoCapacity,
+            "InsufficientInstanceCapacity"
+            | "InsufficientHostCapacity"
+            | "SpotMaxPriceTooLow"
+            | "MaxSpotInstanceCountExceeded"
+            | "Unsupported" => Kind::NoCapacity,
             "RequestLimitExceeded" | "Throttling" | "ThrottlingException" => Kind::Throttled,
             "VolumeInUse" | "DependencyViolation" | "InvalidGroup.InUse" => Kind::InUse,
-            "IncorrectState" | "IncorrectInstanceState" | "IncorrectModificationState"
+            "IncorrectState"
+            | "IncorrectInstanceState"
+            | "IncorrectModificationState"
             | "VolumeModificationRateExceeded" => Kind::WrongState,
             "InvalidVolume.ZoneMismatch" => Kind::ZoneMismatch,
             "IdempotentParameterMismatch" => Kind::TokenMismatch,
             "IdempotentInstanceTerminated" => Kind::TokenEnded,
-            "VcpuLimitExceeded" | "InstanceLimitExceeded" | "VolumeLimitExceeded" | "MaxIOPSLimitExceeded" => {
-                Kind::Quota
-            }
+            "VcpuLimitExceeded"
+            | "InstanceLimitExceeded"
+            | "VolumeLimitExceeded"
+            | "MaxIOPSLimitExceeded" => Kind::Quota,
             code if code.ends_with(".Duplicate") => Kind::Duplicate,
             code if code.ends_with(".NotFound") || code.ends_with(".Malformed") => Kind::NotFound,
             _ => Kind::Other,
@@ -91,11 +101,19 @@ impl Problem {
                 `aws ec2 describe-instance-type-offerings --location-type availability-zone`"
                 .to_owned(),
             Kind::Throttled => "the account makes too many calls; run it again in a minute".to_owned(),
-            Kind::ZoneMismatch => "a volume cannot leave its zone; set `availability_zone` to the volume's".to_owned(),
-            Kind::Quota => format!("ask for a higher quota of this account for {}, in AWS' console", self.action),
+            Kind::ZoneMismatch => {
+                "a volume cannot leave its zone; set `availability_zone` to the volume's".to_owned()
+            }
+            Kind::Quota => {
+                format!("ask for a higher quota of this account for {}, in AWS' console", self.action)
+            }
             Kind::NoAnswer => "is the network up, and does the region exist? Then run it again".to_owned(),
-            Kind::InUse | Kind::WrongState => "something else is under way with it; run it again in a minute".to_owned(),
-            Kind::NotFound => "it is gone, or was named wrongly in the spec; `dormouse up` makes what is missing".to_owned(),
+            Kind::InUse | Kind::WrongState => {
+                "something else is under way with it; run it again in a minute".to_owned()
+            }
+            Kind::NotFound => {
+                "it is gone, or was named wrongly in the spec; `dormouse up` makes what is missing".to_owned()
+            }
             Kind::Duplicate | Kind::TokenMismatch | Kind::TokenEnded | Kind::Other => {
                 "run it again; if it stays, the code in brackets stands in EC2's documentation".to_owned()
             }

@@ -32,7 +32,7 @@ pub async fn see_off(machine: &Machine<'_>, instance: &str, since: Instant) -> R
         }
         Err(error) => return Err(may_still_run(machine, instance, &error)),
     }
-    machine.token()?.forget()?;
+    machine.token("wake")?.forget()?;
     machine.note(since, &format!("asleep: {instance} is terminated"));
     Ok(())
 }
@@ -46,7 +46,12 @@ pub async fn terminate(machine: &Machine<'_>, instance: &str) -> Result<(), Erro
     if gone(machine, instance, TERMINATE).await? {
         return Ok(());
     }
-    Err(Failure::Stuck { what: instance.to_owned(), state: "is not terminated", seconds: TERMINATE.as_secs() }.into())
+    Err(Failure::Stuck {
+        what: instance.to_owned(),
+        state: "is not terminated",
+        seconds: TERMINATE.as_secs(),
+    }
+    .into())
 }
 
 /// Whether an instance is terminated before the time is over. One that EC2 no longer shows ended
@@ -77,7 +82,8 @@ pub async fn remaining(machine: &Machine<'_>) -> Result<Vec<Instance>, Error> {
     Ok(instances)
 }
 
-fn may_still_run(machine: &Machine<'_>, instance: &str, error: &Error) -> Error {
+/// The error for an instance whose end was not seen.
+pub fn may_still_run(machine: &Machine<'_>, instance: &str, error: &Error) -> Error {
     let (instance, region) = (instance.to_owned(), machine.ec2.region.clone());
     Failure::MayStillRun { instance, region, detail: error.to_string() }.into()
 }

@@ -16,10 +16,11 @@ pub struct TokenFile {
 }
 
 impl TokenFile {
-    /// The file for an archiver in a folder of state.
+    /// The file for one purpose of an archiver, in a folder of state. Purposes have tokens of their
+    /// own: the instance of a bake that was cut off must never be taken for the archiver.
     #[must_use]
-    pub fn new(folder: &Path, spec: &str, archiver: &str) -> Self {
-        Self { path: folder.join(format!("{spec}.{archiver}.client-token")) }
+    pub fn new(folder: &Path, spec: &str, archiver: &str, purpose: &str) -> Self {
+        Self { path: folder.join(format!("{spec}.{archiver}.{purpose}-token")) }
     }
 
     /// The token that was written down, else a new one that now is.
@@ -76,14 +77,14 @@ mod tests {
     #[test]
     fn a_token_stays_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let file = TokenFile::new(folder.path(), "home", "archiver");
+        let file = TokenFile::new(folder.path(), "home", "archiver", "wake");
         let first = file.get().unwrap();
         assert!(first.len() <= 64 && file.get().unwrap() == first);
         assert_ne!(file.renew().unwrap(), first);
         file.forget().unwrap();
         file.forget().unwrap();
         assert_ne!(file.get().unwrap(), first);
-        std::fs::write(folder.path().join("home.archiver.client-token"), "dormouse-torn").unwrap();
+        std::fs::write(folder.path().join("home.archiver.wake-token"), "dormouse-torn").unwrap();
         assert!(is_token(&file.get().unwrap()));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::bake::PURPOSE;
 use super::failure::Failure;
 use super::machine::{DEVICE, Machine};
 use super::model::{Instance, InstanceState, Volume};
@@ -45,11 +46,16 @@ pub enum Choice {
 /// everyone who looks chooses the same. A stopped one is of no use: ours only ever end.
 #[must_use]
 pub fn choose(instances: &[Instance], volume: &Volume) -> Choice {
-    let holds = |instance: &Instance| volume.attachment.as_ref().is_some_and(|held| held.instance == instance.id);
-    let mut live: Vec<_> = instances.iter().filter(|instance| instance.is_live()).collect();
+    let holds =
+        |instance: &Instance| volume.attachment.as_ref().is_some_and(|held| held.instance == instance.id);
+    let bakes = |instance: &Instance| instance.tags.contains_key(PURPOSE);
+    let mut live: Vec<_> =
+        instances.iter().filter(|instance| instance.is_live() && !bakes(instance)).collect();
     live.sort_by_key(|instance| (!holds(instance), instance.launched, instance.id.clone()));
     match live.split_first() {
-        Some((first, others)) => Choice::Take((*first).clone(), others.iter().map(|other| other.id.clone()).collect()),
+        Some((first, others)) => {
+            Choice::Take((*first).clone(), others.iter().map(|other| other.id.clone()).collect())
+        }
         None => Choice::Launch,
     }
 }
@@ -61,7 +67,9 @@ pub fn choose(instances: &[Instance], volume: &Volume) -> Choice {
 /// be seen, [`Failure::MayStillRun`].
 pub async fn wake(machine: &Machine<'_>) -> Result<Awake, Error> {
     let since = Instant::now();
-    let _lock = Lock::wait(&folder::runtime()?, &machine.context.spec.name, &format!("{}.wake", machine.name)).await?;
+    let _lock =
+        Lock::wait(&folder::runtime()?, &machine.context.spec.name, &format!("{}.wake", machine.name))
+            .await?;
     let instances = machine.api.instances(&machine.tags()).await?;
     let volume = machine.volume().await?;
     refuse_foreign(machine, &volume, &instances)?;
@@ -86,12 +94,14 @@ fn refuse_foreign(machine: &Machine<'_>, volume: &Volume, instances: &[Instance]
         Some(held) if held.delete_on_termination => {
             Err(Failure::VolumeWouldGo { volume: volume.id.clone(), instance: held.instance.clone() }.into())
         }
-        Some(held) if !instances.iter().any(|instance| instance.id == held.instance) => Err(Failure::VolumeElsewhere {
-            archiver: machine.name.to_owned(),
-            volume: volume.id.clone(),
-            instance: held.instance.clone(),
+        Some(held) if !instances.iter().any(|instance| instance.id == held.instance) => {
+            Err(Failure::VolumeElsewhere {
+                archiver: machine.name.to_owned(),
+                volume: volume.id.clone(),
+                instance: held.instance.clone(),
+            }
+            .into())
         }
-        .into()),
         _ if volume.zone != machine.ec2.availability_zone => Err(Failure::VolumeZone {
             volume: volume.id.clone(),
             zone: volume.zone.clone(),
@@ -106,7 +116,7 @@ fn refuse_foreign(machine: &Machine<'_>, volume: &Volume, instances: &[Instance]
 /// leads to its instance, if that lives, or is replaced.
 async fn launch(machine: &Machine<'_>) -> Result<Instance, Error> {
     let (image, groups) = (machine.image().await?, machine.groups().await?);
-    let tokens = machine.token()?;
+    let tokens = machine.token("wake")?;
     let mut launch = machine.launch(&image, groups, machine.user_data()?, tokens.get()?);
     // A token that has served once, then one whose parameters differ, then spot without capacity.
     for _ in 0..4 {
@@ -124,7 +134,9 @@ async fn launch(machine: &Machine<'_>) -> Result<Instance, Error> {
                     launch.client_token = tokens.renew()?;
                 }
                 Kind::NoAnswer => {
-                    return Err(Failure::LaunchUnanswered { archiver: machine.name.to_owned(), problem }.into());
+                    return Err(
+                        Failure::LaunchUnanswered { archiver: machine.name.to_owned(), problem }.into()
+                    );
                 }
                 _ => return Err(problem.into()),
             },
@@ -146,7 +158,8 @@ async fn settle(
     let launched = launched && running.1;
     let instance = running.0;
     attach(machine, &instance, volume, since).await?;
-    let no_address = || Failure::NoAddress { archiver: machine.name.to_owned(), instance: instance.id.clone() };
+    let no_address =
+        || Failure::NoAddress { archiver: machine.name.to_owned(), instance: instance.id.clone() };
     let address = instance.address.clone().ok_or_else(no_address)?;
     Ok(Awake { instance, address, launched })
 }
@@ -165,7 +178,12 @@ async fn wait_running(
     let mut poll = Poll::new(FIRST, LONGEST, RUNNING);
     while instance.state != InstanceState::Running || instance.address.is_none() {
         if !poll.again().await {
-            return Err(Failure::Stuck { what: instance.id, state: "is not running", seconds: RUNNING.as_secs() }.into());
+            return Err(Failure::Stuck {
+                what: instance.id,
+                state: "is not running",
+                seconds: RUNNING.as_secs(),
+            }
+            .into());
         }
         let seen = machine.api.instances(&machine.tags()).await?;
         if let Choice::Take(chosen, _) = choose(&seen, volume)
@@ -173,7 +191,8 @@ async fn wait_running(
             && launched
             && seen.iter().any(|other| other.id == ours)
         {
-            machine.note(since, &format!("{} was started elsewhere at the same moment; taking that", chosen.id));
+            machine
+                .note(since, &format!("{} was started elsewhere at the same moment; taking that", chosen.id));
             machine.api.terminate(&ours).await?;
             instance = chosen;
             continue;
@@ -194,13 +213,20 @@ async fn wait_running(
 }
 
 /// Attaches the volume, once whatever held it has let go.
-async fn attach(machine: &Machine<'_>, instance: &Instance, volume: &Volume, since: Instant) -> Result<(), Error> {
+async fn attach(
+    machine: &Machine<'_>,
+    instance: &Instance,
+    volume: &Volume,
+    since: Instant,
+) -> Result<(), Error> {
     let mut volume = volume.clone();
     let mut poll = Poll::new(FIRST, LONGEST, ATTACHED);
     loop {
         match &volume.attachment {
             Some(held) if held.instance == instance.id => return Ok(()),
-            Some(held) => machine.note(since, &format!("waiting for {} to let go of {}", held.instance, volume.id)),
+            Some(held) => {
+                machine.note(since, &format!("waiting for {} to let go of {}", held.instance, volume.id))
+            }
             None => {
                 machine.note(since, &format!("attaching {}", volume.id));
                 match machine.api.attach(&volume.id, &instance.id, DEVICE).await {
@@ -211,7 +237,12 @@ async fn attach(machine: &Machine<'_>, instance: &Instance, volume: &Volume, sin
             }
         }
         if !poll.again().await {
-            return Err(Failure::Stuck { what: volume.id, state: "is not attached", seconds: ATTACHED.as_secs() }.into());
+            return Err(Failure::Stuck {
+                what: volume.id,
+                state: "is not attached",
+                seconds: ATTACHED.as_secs(),
+            }
+            .into());
         }
         volume = machine.api.volume(&volume.id).await?;
         let instances = machine.api.instances(&machine.tags()).await?;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::{self, InstanceStateName, Tag, VolumeAttachmentState, VolumeModificationState, VolumeState};
+use aws_sdk_ec2::types::{
+    self, InstanceStateName, Tag, VolumeAttachmentState, VolumeModificationState, VolumeState,
+};
 
 use crate::ec2::model::{Attachment, Image, Instance, InstanceState, Modification, Volume};
 
@@ -60,8 +62,10 @@ fn attachment(attachment: &types::VolumeAttachment) -> Option<Attachment> {
 
 pub fn image(image: &types::Image) -> Option<Image> {
     let state = image.state().map(types::ImageState::as_str).unwrap_or_default();
-    let snapshots = image.block_device_mappings().iter().filter_map(|mapping| mapping.ebs()?.snapshot_id.clone());
-    let reason = || image.state_reason().and_then(|reason| reason.message.clone()).unwrap_or_else(|| state.to_owned());
+    let snapshots =
+        image.block_device_mappings().iter().filter_map(|mapping| mapping.ebs()?.snapshot_id.clone());
+    let reason =
+        || image.state_reason().and_then(|reason| reason.message.clone()).unwrap_or_else(|| state.to_owned());
     Some(Image {
         id: image.image_id.clone()?,
         name: image.name.clone().unwrap_or_default(),
@@ -78,9 +82,9 @@ pub fn modification(modification: &types::VolumeModification) -> Modification {
     match modification.modification_state() {
         Some(VolumeModificationState::Completed) => Modification::Completed,
         Some(VolumeModificationState::Optimizing) => Modification::Optimizing,
-        Some(VolumeModificationState::Failed) => {
-            Modification::Failed(modification.status_message.clone().unwrap_or_else(|| "no reason given".to_owned()))
-        }
+        Some(VolumeModificationState::Failed) => Modification::Failed(
+            modification.status_message.clone().unwrap_or_else(|| "no reason given".to_owned()),
+        ),
         _ => Modification::Modifying,
     }
 }

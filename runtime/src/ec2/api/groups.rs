@@ -22,7 +22,12 @@ impl Api {
     ///
     /// # Errors
     /// [`Problem`].
-    pub async fn create_group(&self, name: &str, subnet: Option<&str>, tags: &BTreeMap<String, String>) -> Result<String, Problem> {
+    pub async fn create_group(
+        &self,
+        name: &str,
+        subnet: Option<&str>,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<String, Problem> {
         let vpc = match subnet {
             Some(subnet) => self.vpc_of(subnet).await?,
             None => None,
@@ -49,12 +54,14 @@ impl Api {
     /// # Errors
     /// [`Problem`].
     pub async fn open_port(&self, group: &str, port: u16, range: &str) -> Result<(), Problem> {
-        let mut permission = IpPermission::builder().ip_protocol("tcp").from_port(port.into()).to_port(port.into());
+        let mut permission =
+            IpPermission::builder().ip_protocol("tcp").from_port(port.into()).to_port(port.into());
         permission = match range.contains(':') {
             true => permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(range).build()),
             false => permission.ip_ranges(IpRange::builder().cidr_ip(range).build()),
         };
-        let call = self.client.authorize_security_group_ingress().group_id(group).ip_permissions(permission.build());
+        let call =
+            self.client.authorize_security_group_ingress().group_id(group).ip_permissions(permission.build());
         match call.send().await.map_err(problem("AuthorizeSecurityGroupIngress")) {
             Err(problem) if problem.kind() != Kind::Duplicate => Err(problem),
             _ => Ok(()),

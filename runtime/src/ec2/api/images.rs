@@ -53,7 +53,12 @@ impl Api {
     ///
     /// # Errors
     /// [`Problem`].
-    pub async fn create_image(&self, instance: &str, name: &str, tags: &BTreeMap<String, String>) -> Result<String, Problem> {
+    pub async fn create_image(
+        &self,
+        instance: &str,
+        name: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<String, Problem> {
         let call = self
             .client
             .create_image()

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{
-    self, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, InstanceInterruptionBehavior, InstanceMarketOptionsRequest,
-    InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, MarketType, Placement, ResourceType, ShutdownBehavior,
-    SpotMarketOptions, VolumeType,
+    self, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, InstanceInterruptionBehavior,
+    InstanceMarketOptionsRequest, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, MarketType,
+    Placement, ResourceType, ShutdownBehavior, SpotMarketOptions, VolumeType,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,8 +25,13 @@ impl Api {
     pub async fn instances(&self, tags: &BTreeMap<String, String>) -> Result<Vec<Instance>, Problem> {
         let call = self.client.describe_instances().set_filters(Some(by_tags(tags)));
         let pages = call.into_paginator().items().send();
-        let reservations: Vec<_> = pages.collect::<Result<_, _>>().await.map_err(problem("DescribeInstances"))?;
-        Ok(reservations.iter().flat_map(types::Reservation::instances).filter_map(convert::instance).collect())
+        let reservations: Vec<_> =
+            pages.collect::<Result<_, _>>().await.map_err(problem("DescribeInstances"))?;
+        Ok(reservations
+            .iter()
+            .flat_map(types::Reservation::instances)
+            .filter_map(convert::instance)
+            .collect())
     }
 
     /// One instance; none while EC2 does not show it yet, or no longer.
@@ -56,7 +61,10 @@ impl Api {
             .http_endpoint(InstanceMetadataEndpointState::Enabled)
             .http_put_response_hop_limit(1)
             .build();
-        let root = EbsBlockDevice::builder().volume_size(ROOT_GIB).volume_type(VolumeType::Gp3).delete_on_termination(true);
+        let root = EbsBlockDevice::builder()
+            .volume_size(ROOT_GIB)
+            .volume_type(VolumeType::Gp3)
+            .delete_on_termination(true);
         let root = BlockDeviceMapping::builder().device_name(&launch.root_device).ebs(root.build()).build();
         let call = self
             .client
@@ -76,7 +84,11 @@ impl Api {
             .client_token(&launch.client_token)
             .tag_specifications(tagged(ResourceType::Instance, &launch.tags));
         let answer = call.send().await.map_err(problem("RunInstances"))?;
-        answer.instances().iter().find_map(convert::instance).ok_or_else(|| incomplete("RunInstances", "an instance"))
+        answer
+            .instances()
+            .iter()
+            .find_map(convert::instance)
+            .ok_or_else(|| incomplete("RunInstances", "an instance"))
     }
 
     /// Ends an instance. Doing so again is no error; one that is gone is ended.
@@ -100,10 +112,17 @@ impl Api {
         let answer = answer.map_err(problem("DescribeInstanceTypes"))?;
         let lacking = |what| incomplete("DescribeInstanceTypes", what);
         let found = answer.instance_types().first().ok_or_else(|| lacking("the type"))?;
-        let architectures = found.processor_info().map(types::ProcessorInfo::supported_architectures).unwrap_or_default();
+        let architectures =
+            found.processor_info().map(types::ProcessorInfo::supported_architectures).unwrap_or_default();
         // i386 stands beside x86_64 for types that still have it.
-        let architecture = architectures.iter().map(|known| known.as_str()).find(|known| matches!(*known, "x86_64" | "arm64"));
-        let memory = found.memory_info().and_then(|memory| memory.size_in_mib).and_then(|size| u64::try_from(size).ok());
+        let architecture = architectures
+            .iter()
+            .map(|known| known.as_str())
+            .find(|known| matches!(*known, "x86_64" | "arm64"));
+        let memory = found
+            .memory_info()
+            .and_then(|memory| memory.size_in_mib)
+            .and_then(|size| u64::try_from(size).ok());
         Ok(InstanceType {
             architecture: architecture.ok_or_else(|| lacking("an architecture"))?.to_owned(),
             memory_mib: memory.unwrap_or(0),
@@ -123,6 +142,10 @@ impl Api {
 
 /// From spare capacity, once, ended when it is taken back.
 fn spot() -> InstanceMarketOptionsRequest {
-    let options = SpotMarketOptions::builder().instance_interruption_behavior(InstanceInterruptionBehavior::Terminate);
-    InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).spot_options(options.build()).build()
+    let options =
+        SpotMarketOptions::builder().instance_interruption_behavior(InstanceInterruptionBehavior::Terminate);
+    InstanceMarketOptionsRequest::builder()
+        .market_type(MarketType::Spot)
+        .spot_options(options.build())
+        .build()
 }

@@ -28,8 +28,13 @@ impl Api {
     /// # Errors
     /// [`Problem`].
     pub async fn volume(&self, id: &str) -> Result<Volume, Problem> {
-        let answer = self.client.describe_volumes().volume_ids(id).send().await.map_err(problem("DescribeVolumes"))?;
-        answer.volumes().iter().find_map(convert::volume).ok_or_else(|| incomplete("DescribeVolumes", "the volume"))
+        let answer =
+            self.client.describe_volumes().volume_ids(id).send().await.map_err(problem("DescribeVolumes"))?;
+        answer
+            .volumes()
+            .iter()
+            .find_map(convert::volume)
+            .ok_or_else(|| incomplete("DescribeVolumes", "the volume"))
     }
 
     /// Makes a volume.
@@ -65,7 +70,8 @@ impl Api {
     /// # Errors
     /// [`Problem`].
     pub async fn grow(&self, volume: &str, size_gib: u32) -> Result<(), Problem> {
-        let call = self.client.modify_volume().volume_id(volume).size(size_gib.try_into().unwrap_or(i32::MAX));
+        let call =
+            self.client.modify_volume().volume_id(volume).size(size_gib.try_into().unwrap_or(i32::MAX));
         call.send().await.map(|_| ()).map_err(problem("ModifyVolume"))
     }
 
@@ -79,7 +85,10 @@ impl Api {
             Err(problem) if problem.kind() == Kind::NotFound => Ok(None),
             Err(problem) => Err(problem),
             Ok(answer) => {
-                let latest = answer.volumes_modifications().iter().max_by_key(|change| change.start_time.map(|time| time.secs()));
+                let latest = answer
+                    .volumes_modifications()
+                    .iter()
+                    .max_by_key(|change| change.start_time.map(|time| time.secs()));
                 Ok(latest.map(convert::modification))
             }
         }
@@ -90,15 +99,29 @@ impl Api {
     /// # Errors
     /// [`Problem`].
     pub async fn delete_volume(&self, volume: &str) -> Result<(), Problem> {
-        self.client.delete_volume().volume_id(volume).send().await.map(|_| ()).map_err(problem("DeleteVolume"))
+        self.client
+            .delete_volume()
+            .volume_id(volume)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(problem("DeleteVolume"))
     }
 
     /// Begins an EBS snapshot of a volume.
     ///
     /// # Errors
     /// [`Problem`].
-    pub async fn snapshot_volume(&self, volume: &str, tags: &BTreeMap<String, String>) -> Result<String, Problem> {
-        let call = self.client.create_snapshot().volume_id(volume).tag_specifications(tagged(ResourceType::Snapshot, tags));
+    pub async fn snapshot_volume(
+        &self,
+        volume: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<String, Problem> {
+        let call = self
+            .client
+            .create_snapshot()
+            .volume_id(volume)
+            .tag_specifications(tagged(ResourceType::Snapshot, tags));
         let answer = call.send().await.map_err(problem("CreateSnapshot"))?;
         answer.snapshot_id.ok_or_else(|| incomplete("CreateSnapshot", "the EBS snapshot's id"))
     }
@@ -110,7 +133,8 @@ impl Api {
     pub async fn snapshot_is_complete(&self, snapshot: &str) -> Result<bool, Problem> {
         let answer = self.client.describe_snapshots().snapshot_ids(snapshot).send().await;
         let answer = answer.map_err(problem("DescribeSnapshots"))?;
-        let state = answer.snapshots().first().and_then(|found| found.state()).map(|state| state.as_str().to_owned());
+        let state =
+            answer.snapshots().first().and_then(|found| found.state()).map(|state| state.as_str().to_owned());
         match state.as_deref() {
             Some("completed") => Ok(true),
             Some("error") => Err(incomplete("CreateSnapshot", "success: EBS could not make the snapshot")),

@@ -1,0 +1,258 @@
+//! An image that is the archiver's configuration already, so that a wake needs no rebuild.
+//!
+//! The newest public image boots once, becomes the configuration, is rid of everything that is
+//! particular to this boot, and is kept as an image. Its host key is made for the occasion: the
+//! archiver's own never touches it, so it cannot be left in it.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use dormouse_generator::{layout, reach};
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{LineEnding, PrivateKey};
+
+use super::failure::Failure;
+use super::machine::{CONFIGURATION, Machine};
+use super::model::{Image, Instance, InstanceState};
+use super::poll::Poll;
+use super::sleep;
+use crate::archiver::Archiver;
+use crate::error::Error;
+use crate::provider;
+use crate::ssh::Endpoint;
+
+/// Marks an instance that bakes, which no wake may take for the archiver.
+pub const PURPOSE: &str = "dormouse:purpose";
+
+/// How many baked images are kept: the present one, and the one to go back to.
+const KEPT: usize = 2;
+
+/// How long the rebuild, and then the image, may take.
+const REBUILD: Duration = Duration::from_secs(3600);
+const IMAGE: Duration = Duration::from_secs(3600);
+
+/// How long a baking instance lives at most, in seconds, even if nobody watches it any more. It
+/// has no timer of the configuration's until it has become the configuration.
+const LIMIT: u32 = 2 * 3600;
+
+/// What is particular to one boot, and must not be in an image.
+const TRACES: [&str; 7] = [
+    "/etc/ssh/ssh_host_*",
+    "/etc/ec2-metadata/*",
+    "/etc/machine-id",
+    "/root/.bash_history",
+    "/root/.ssh",
+    "/var/lib/systemd/random-seed",
+    "/var/log/journal",
+];
+
+/// Bakes an image and removes the ones that are too old to go back to.
+///
+/// # Errors
+/// What keeps it from being made. The instance is ended in any case; if that could not be seen,
+/// [`Failure::MayStillRun`].
+pub async fn bake(machine: &Machine<'_>, hash: &str) -> Result<(), Error> {
+    let since = Instant::now();
+    end_others(machine).await?;
+    let (base, key) = (machine.base_image().await?, BakeKey::new()?);
+    let mut launch = machine.launch(
+        &base,
+        machine.groups().await?,
+        user_data(machine, &key)?,
+        machine.token("bake")?.renew()?,
+    );
+    launch.tags.insert(PURPOSE.to_owned(), "bake".to_owned());
+    machine.note(since, &format!("starting {} ({})", base.id, base.name));
+    let instance = machine.api.launch(&launch).await?;
+    let made = make(machine, &instance, &base, &key, hash, since).await;
+    let ended = sleep::terminate(machine, &instance.id).await;
+    machine.token("bake")?.forget()?;
+    match (made, ended) {
+        (Ok(()), Ok(())) => remove_old(machine).await,
+        (Err(error), Ok(())) => Err(error),
+        (_, Err(error)) => Err(sleep::may_still_run(machine, &instance.id, &error)),
+    }
+}
+
+/// A set-up that was killed may have left one.
+async fn end_others(machine: &Machine<'_>) -> Result<(), Error> {
+    for instance in sleep::remaining(machine).await? {
+        if instance.tags.contains_key(PURPOSE) {
+            sleep::terminate(machine, &instance.id).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn make(
+    machine: &Machine<'_>,
+    instance: &Instance,
+    base: &Image,
+    key: &BakeKey,
+    hash: &str,
+    since: Instant,
+) -> Result<(), Error> {
+    let address = running(machine, &instance.id).await?;
+    machine.note(since, &format!("{} has {address}; waiting until it is the configuration", instance.id));
+    let known_hosts = key.known_hosts(machine)?;
+    let endpoint = endpoint(machine, address, known_hosts.path().to_owned())?;
+    let archiver = provider::log_in(machine, &instance.id, endpoint, false, "bake").await?;
+    rebuilt(machine, &archiver, &instance.id).await?;
+    machine.note(since, "cleaning it, and making the image");
+    clean(&archiver).await?;
+    let mut tags = machine.tags_with_name();
+    tags.insert(CONFIGURATION.to_owned(), hash.to_owned());
+    tags.insert("dormouse:base".to_owned(), base.id.clone());
+    let name = format!("{}-{hash}-{}", machine.title(), instance.id);
+    let image = machine.api.create_image(&instance.id, &name, &tags).await?;
+    available(machine, &image).await?;
+    machine.note(since, &format!("{image} is the configuration"));
+    Ok(())
+}
+
+async fn running(machine: &Machine<'_>, id: &str) -> Result<String, Error> {
+    let mut poll = Poll::new(Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(600));
+    while poll.again().await {
+        let Some(now) = machine.api.instance(id).await? else { continue };
+        match (now.state, now.address) {
+            (InstanceState::Pending, _) => {}
+            (InstanceState::Running, Some(address)) => return Ok(address),
+            (InstanceState::Running, None) => {
+                return Err(Failure::NoAddress { archiver: machine.name.to_owned(), instance: now.id }.into());
+            }
+            _ => {
+                return Err(
+                    Failure::Ended { instance: now.id, reason: now.reason.unwrap_or_default() }.into()
+                );
+            }
+        }
+    }
+    Err(Failure::Stuck { what: id.to_owned(), state: "is not running", seconds: 600 }.into())
+}
+
+/// The rebuild runs in `amazon-init.service`, whose unit is gone once it has succeeded: the
+/// configuration turns it off.
+async fn rebuilt(machine: &Machine<'_>, archiver: &Archiver, id: &str) -> Result<(), Error> {
+    let deadline = Instant::now() + REBUILD;
+    loop {
+        let state = archiver
+            .query(&["systemctl", "show", "--property=ActiveState", "--value", "amazon-init.service"])
+            .await?;
+        match state.trim() {
+            "activating" | "reloading" if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_secs(2)).await
+            }
+            "activating" | "reloading" => {
+                return Err(Failure::Stuck {
+                    what: id.to_owned(),
+                    state: "is not rebuilt",
+                    seconds: REBUILD.as_secs(),
+                }
+                .into());
+            }
+            "failed" => {
+                let log = archiver
+                    .query(&["journalctl", "--unit=amazon-init", "--lines=20", "--output=cat"])
+                    .await?;
+                return Err(Failure::NotRebuilt { archiver: machine.name.to_owned(), log }.into());
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// The shell expands the patterns; nothing in them comes from outside of this file.
+async fn clean(archiver: &Archiver) -> Result<(), Error> {
+    let script = format!("rm -rf {} && sync", TRACES.join(" "));
+    archiver.query(&["sh", "-c", &script]).await.map(|_| ())
+}
+
+async fn available(machine: &Machine<'_>, id: &str) -> Result<(), Error> {
+    let mut poll = Poll::new(Duration::from_secs(2), Duration::from_secs(15), IMAGE);
+    while poll.again().await {
+        match machine.api.image(id).await? {
+            Some(Image { available: true, .. }) => return Ok(()),
+            Some(Image { failed: Some(reason), .. }) => {
+                return Err(Failure::NoBake { image: id.to_owned(), reason }.into());
+            }
+            _ => {}
+        }
+    }
+    Err(Failure::Stuck { what: id.to_owned(), state: "is not available", seconds: IMAGE.as_secs() }.into())
+}
+
+async fn remove_old(machine: &Machine<'_>) -> Result<(), Error> {
+    for image in machine.baked().await?.iter().filter(|image| image.available).skip(KEPT) {
+        machine.api.delete_image(image).await?;
+    }
+    Ok(())
+}
+
+/// A script: NixOS' image runs it at boot (amazon-init.nix) after its host key was taken from the
+/// here-document. First of all it sets an end to the instance's life.
+fn user_data(machine: &Machine<'_>, key: &BakeKey) -> Result<Vec<u8>, Error> {
+    let path = machine.context.generated.join(layout::archiver_file(machine.name, "configuration.nix"));
+    let text = std::fs::read_to_string(&path);
+    let configuration =
+        text.map_err(|source| Error::MissingFile { what: "the archiver's configuration", path, source })?;
+    Ok(format!(
+        "#!/usr/bin/env bash\n\
+         : <<'DORMOUSE_KEYS'\n\
+         SSH_HOST_ED25519_KEY:{}\n\
+         SSH_HOST_ED25519_KEY_PUB:{}\n\
+         DORMOUSE_KEYS\n\
+         set -eu\n\
+         systemd-run --unit=dormouse-bake-limit --on-active={LIMIT} systemctl poweroff\n\
+         cat >/etc/nixos/configuration.nix <<'DORMOUSE_CONFIGURATION'\n\
+         {configuration}\n\
+         DORMOUSE_CONFIGURATION\n\
+         nixos-rebuild switch\n",
+        key.private.replace('\n', "|"),
+        key.public
+    )
+    .into_bytes())
+}
+
+fn endpoint(
+    machine: &Machine<'_>,
+    address: String,
+    known_hosts: std::path::PathBuf,
+) -> Result<Endpoint, Error> {
+    let identity = machine.context.secrets.join(layout::ADMIN_IDENTITY);
+    Ok(Endpoint {
+        archiver: machine.name.to_owned(),
+        address,
+        port: machine.archiver.ssh_port,
+        user: "root".to_owned(),
+        host_key_alias: reach::host_key_alias(&machine.context.spec.name, machine.name),
+        known_hosts,
+        identity: machine.context.file("the administrator's private key", identity)?,
+        program: machine.context.ssh_program.clone(),
+    })
+}
+
+/// A host key for one boot.
+struct BakeKey {
+    private: String,
+    public: String,
+}
+
+impl BakeKey {
+    fn new() -> Result<Self, Error> {
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&rand::random()));
+        let private = key.to_openssh(LineEnding::LF).map_err(std::io::Error::other)?;
+        let public = key.public_key().to_openssh().map_err(std::io::Error::other)?;
+        Ok(Self { private: private.to_string(), public })
+    }
+
+    fn known_hosts(&self, machine: &Machine<'_>) -> Result<tempfile::NamedTempFile, Error> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        writeln!(
+            file,
+            "{} {}",
+            reach::host_key_alias(&machine.context.spec.name, machine.name),
+            self.public
+        )?;
+        Ok(file)
+    }
+}

@@ -1,0 +1,200 @@
+//! Set-up: what is missing is made, what is there is adopted.
+
+use std::time::{Duration, Instant};
+
+use dormouse_generator::spec::VolumeType;
+
+use super::bake;
+use super::failure::Failure;
+use super::machine::{CONFIGURATION, Machine};
+use super::model::{Modification, NewVolume, Volume};
+use super::poll::Poll;
+use super::price::Prices;
+use crate::error::Error;
+use crate::provider::{self, Identity};
+
+/// How long a new volume may need until it is available.
+const AVAILABLE: Duration = Duration::from_secs(300);
+
+/// How long a bigger volume may need until its size can be used.
+const GROWN: Duration = Duration::from_secs(6 * 3600);
+
+/// One thing to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A security group that lets ssh in.
+    Group,
+    /// The volume.
+    Volume,
+    /// A bigger size for the volume.
+    Grow(Volume),
+    /// The image.
+    Image(String),
+    /// The pool on the volume if that is blank, the datasets above the targets, and the rights.
+    Pool,
+}
+
+/// What is missing.
+///
+/// # Errors
+/// What cannot be mended by making something: [`Failure::VolumeShrinks`], [`Failure::VolumeZone`],
+/// or a refusal of EC2's.
+pub async fn plan(machine: &Machine<'_>) -> Result<Vec<Step>, Error> {
+    let mut steps = Vec::new();
+    if machine.ec2.security_group_ids.is_empty() && machine.api.groups(&machine.tags()).await?.is_empty() {
+        steps.push(Step::Group);
+    }
+    match machine.api.volumes(&machine.tags()).await?.into_iter().next() {
+        None => steps.push(Step::Volume),
+        Some(volume) => steps.extend(growth(machine, volume)?),
+    }
+    if machine.ec2.image.bake {
+        let hash = machine.configuration_hash()?;
+        let baked =
+            |image: &super::model::Image| image.available && image.tags.get(CONFIGURATION) == Some(&hash);
+        if !machine.baked().await?.iter().any(baked) {
+            steps.push(Step::Image(hash));
+        }
+    }
+    steps.push(Step::Pool);
+    Ok(steps)
+}
+
+fn growth(machine: &Machine<'_>, volume: Volume) -> Result<Option<Step>, Error> {
+    let wanted = wanted_size(machine);
+    if volume.zone != machine.ec2.availability_zone {
+        let (zone, wanted) = (volume.zone, machine.ec2.availability_zone.clone());
+        return Err(Failure::VolumeZone { volume: volume.id, zone, wanted }.into());
+    }
+    if volume.size_gib > wanted {
+        let (archiver, size) = (machine.name.to_owned(), volume.size_gib);
+        return Err(Failure::VolumeShrinks { archiver, volume: volume.id, size, wanted }.into());
+    }
+    Ok((volume.size_gib < wanted).then_some(Step::Grow(volume)))
+}
+
+/// A step in words.
+#[must_use]
+pub fn words(machine: &Machine<'_>, step: &Step) -> String {
+    let pool = &machine.archiver.pool.name;
+    match step {
+        Step::Group => format!("make a security group that lets ssh in from {}", machine.ssh_from()),
+        Step::Volume => format!(
+            "make an {} volume of {} GiB in {}",
+            kind(machine),
+            wanted_size(machine),
+            machine.ec2.availability_zone
+        ),
+        Step::Grow(volume) => {
+            format!("grow {} from {} to {} GiB", volume.id, volume.size_gib, wanted_size(machine))
+        }
+        Step::Image(hash) => format!("bake an image for configuration {hash}, on an instance that then ends"),
+        Step::Pool => format!(
+            "wake it, make pool {pool} if the volume is blank, the datasets above the targets; let it sleep"
+        ),
+    }
+}
+
+/// The cost in words.
+///
+/// # Errors
+/// None in a program that was tested.
+pub fn cost(machine: &Machine<'_>) -> Result<String, Error> {
+    let prices = Prices::load().map_err(std::io::Error::from)?;
+    Ok(prices.cost(machine.archiver, machine.ec2, kind(machine)).words(&prices))
+}
+
+/// Makes what is missing. Each step can be repeated: it looks before it makes.
+///
+/// # Errors
+/// The first step that fails; what was made stays, and the next `up` goes on from there.
+pub async fn run(machine: &Machine<'_>, steps: &[Step]) -> Result<(), Error> {
+    let since = Instant::now();
+    let mut grown = false;
+    for step in steps {
+        machine.note(since, &words(machine, step));
+        match step {
+            Step::Group => make_group(machine).await?,
+            Step::Volume => make_volume(machine).await?,
+            Step::Grow(volume) => {
+                grow(machine, volume).await?;
+                grown = true;
+            }
+            Step::Image(hash) => bake::bake(machine, hash).await?,
+            Step::Pool => prepare_pool(machine, grown).await?,
+        }
+    }
+    machine.note(since, "set up");
+    Ok(())
+}
+
+async fn make_group(machine: &Machine<'_>) -> Result<(), Error> {
+    let tags = machine.tags_with_name();
+    let group = machine.api.create_group(&machine.title(), machine.ec2.subnet_id.as_deref(), &tags).await?;
+    Ok(machine.api.open_port(&group, machine.archiver.ssh_port, machine.ssh_from()).await?)
+}
+
+/// The client token is on the disk first: a set-up that was killed before it heard EC2's answer
+/// gets the same volume when it is repeated.
+async fn make_volume(machine: &Machine<'_>) -> Result<(), Error> {
+    let size_gib = wanted_size(machine);
+    let new = NewVolume {
+        zone: machine.ec2.availability_zone.clone(),
+        kind: kind(machine).to_owned(),
+        size_gib,
+        encrypted: machine.archiver.volume.as_ref().is_none_or(|volume| volume.encrypted),
+        client_token: machine.token("volume")?.get()?,
+        tags: machine.tags_with_name(),
+    };
+    let id = machine.api.create_volume(&new).await?;
+    machine.token("volume")?.forget()?;
+    let mut poll = Poll::new(Duration::from_secs(1), Duration::from_secs(5), AVAILABLE);
+    while !machine.api.volume(&id).await.is_ok_and(|volume| volume.available) {
+        if !poll.again().await {
+            return Err(
+                Failure::Stuck { what: id, state: "is not available", seconds: AVAILABLE.as_secs() }.into()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The new size can be used from `optimizing` on (EBS user guide, "Monitor the progress of volume
+/// modifications").
+async fn grow(machine: &Machine<'_>, volume: &Volume) -> Result<(), Error> {
+    machine.api.grow(&volume.id, wanted_size(machine)).await?;
+    let mut poll = Poll::new(Duration::from_secs(2), Duration::from_secs(15), GROWN);
+    loop {
+        match machine.api.modification(&volume.id).await? {
+            Some(Modification::Optimizing | Modification::Completed) => return Ok(()),
+            Some(Modification::Failed(reason)) => {
+                return Err(Failure::NotGrown { volume: volume.id.clone(), reason }.into());
+            }
+            Some(Modification::Modifying) | None => {}
+        }
+        if !poll.again().await {
+            let (what, seconds) = (volume.id.clone(), GROWN.as_secs());
+            return Err(Failure::Stuck { what, state: "has not grown", seconds }.into());
+        }
+    }
+}
+
+async fn prepare_pool(machine: &Machine<'_>, grown: bool) -> Result<(), Error> {
+    let volume = machine.volume().await?;
+    let session = provider::connect(machine.context, machine.name, Identity::Admin, false, "up").await?;
+    let result = super::pool::prepare(machine, &session.archiver, &volume, grown).await;
+    let closed = session.close().await;
+    result.and(closed)
+}
+
+fn wanted_size(machine: &Machine<'_>) -> u32 {
+    machine.archiver.volume.as_ref().map_or(0, |volume| volume.size_gib)
+}
+
+fn kind(machine: &Machine<'_>) -> &'static str {
+    match machine.archiver.volume.as_ref().map(|volume| volume.kind).unwrap_or_default() {
+        VolumeType::Sc1 => "sc1",
+        VolumeType::St1 => "st1",
+        VolumeType::Gp3 => "gp3",
+    }
+}
