@@ -1,7 +1,7 @@
 //! Folders that live on between runs, or until the next boot.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
@@ -30,6 +30,21 @@ pub fn state() -> Result<PathBuf, Error> {
         .or_else(|| variable("XDG_STATE_HOME").map(|folder| folder.join("dormouse")))
         .or_else(|| std::env::home_dir().map(|home| home.join(".local/state/dormouse")));
     make(path.unwrap_or_else(|| std::env::temp_dir().join(format!("dormouse-{}", user.as_raw()))))
+}
+
+/// A folder for this process' ssh sockets. Those of processes that were killed are removed.
+///
+/// # Errors
+/// [`Error::Folder`] when it cannot be made.
+pub fn sockets() -> Result<PathBuf, Error> {
+    let folder = runtime()?.join("ssh");
+    let own = make(folder.join(std::process::id().to_string()))?;
+    let others = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    for other in others.filter(|other| !Path::new("/proc").join(other.file_name()).exists()) {
+        // Somebody else may be removing it at this moment.
+        let _ = std::fs::remove_dir_all(other.path());
+    }
+    Ok(own)
 }
 
 fn variable(name: &str) -> Option<PathBuf> {

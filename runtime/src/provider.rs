@@ -1,5 +1,8 @@
 //! How an archiver is brought up, and let go again.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use dormouse_generator::spec::Provider;
@@ -33,6 +36,9 @@ const ASK: Duration = Duration::from_secs(20);
 /// How often an archiver that fell asleep under our hands is woken anew.
 const WAKES: u32 = 3;
 
+/// Numbers the ssh sockets of this process.
+static SOCKETS: AtomicU32 = AtomicU32::new(0);
+
 /// Who connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
@@ -52,7 +58,6 @@ pub struct Session<'a> {
 }
 
 /// Wakes an archiver if need be and connects to it; `pool` says whether to wait for its pool.
-/// `suffix` tells apart the ssh sockets of processes that run at the same time.
 ///
 /// # Errors
 /// Whatever keeps it from answering. An instance that was launched for this is then ended.
@@ -61,11 +66,10 @@ pub async fn connect<'a>(
     name: &'a str,
     identity: Identity,
     pool: bool,
-    suffix: &str,
 ) -> Result<Session<'a>, Error> {
     let Some(machine) = Machine::find(context, name).await? else {
         let endpoint = endpoint(context, name, identity, None)?;
-        let archiver = open(context, endpoint, suffix).await?;
+        let archiver = open(context, endpoint).await?;
         return Ok(Session { archiver, instance: None });
     };
     // The files must be there before anything is launched.
@@ -75,7 +79,7 @@ pub async fn connect<'a>(
         attempt += 1;
         let since = Instant::now();
         let awake = wake(&machine).await?;
-        match enter(&machine, &awake, identity, pool, suffix, since).await {
+        match enter(&machine, &awake, identity, pool, since).await {
             Ok(archiver) => return Ok(Session { archiver, instance: Some((machine, awake)) }),
             Err(Error::Ec2(Failure::Ended { .. })) if attempt < WAKES => {
                 machine.note(since, "it went to sleep; waking it again")
@@ -92,12 +96,11 @@ async fn enter(
     awake: &Awake,
     identity: Identity,
     pool: bool,
-    suffix: &str,
     since: Instant,
 ) -> Result<Archiver, Error> {
     machine.note(since, &format!("{} has {}; waiting for ssh", awake.instance.id, awake.address));
     let endpoint = endpoint(machine.context, machine.name, identity, Some(&awake.address))?;
-    let archiver = log_in(machine, &awake.instance.id, endpoint, machine.ec2.image.bake, suffix).await?;
+    let archiver = log_in(machine, &awake.instance.id, endpoint, machine.ec2.image.bake).await?;
     if pool {
         machine.note(since, "connected; waiting for its pool");
         import(machine, &archiver, since).await?;
@@ -115,12 +118,11 @@ pub async fn log_in(
     instance: &str,
     endpoint: Endpoint,
     baked: bool,
-    suffix: &str,
 ) -> Result<Archiver, Error> {
     let deadline = Instant::now() + if baked { ANSWER } else { ANSWER_AFTER_REBUILD };
     let mut looked = Instant::now();
     loop {
-        let error = match open(machine.context, endpoint.clone(), suffix).await {
+        let error = match open(machine.context, endpoint.clone()).await {
             Ok(archiver) => return Ok(archiver),
             Err(error) => error,
         };
@@ -195,13 +197,52 @@ impl Session<'_> {
     }
 }
 
+/// The archivers that a command has connected to: each is woken once, and let go at the end.
+#[derive(Debug)]
+pub struct Sessions<'a> {
+    context: &'a Context,
+    open: BTreeMap<&'a str, Session<'a>>,
+}
+
+impl<'a> Sessions<'a> {
+    /// None yet.
+    #[must_use]
+    pub fn new(context: &'a Context) -> Self {
+        Self { context, open: BTreeMap::new() }
+    }
+
+    /// The session with an archiver, with its pool; opened when there is none that stands.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub async fn get(&mut self, name: &'a str) -> Result<&mut Archiver, Error> {
+        if self.open.get_mut(name).is_some_and(|session| !session.archiver.is_alive()) {
+            self.open.remove(name);
+        }
+        let session = match self.open.entry(name) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(connect(self.context, name, Identity::Host, true).await?),
+        };
+        Ok(&mut session.archiver)
+    }
+
+    /// Lets all of them sleep that nobody else uses; returns what went wrong with each.
+    pub async fn close(self) -> Vec<(&'a str, Error)> {
+        let mut errors = Vec::new();
+        for (name, session) in self.open {
+            errors.extend(session.close().await.err().map(|error| (name, error)));
+        }
+        errors
+    }
+}
+
 /// Asks an instance that runs to power off; returns how many others use it. One that cannot be
 /// asked is taken for unused: watching it will show.
 pub async fn ask_to_sleep(machine: &Machine<'_>, instance: &Instance) -> usize {
     let Some(address) = &instance.address else { return 0 };
     let asked = async {
         let endpoint = endpoint(machine.context, machine.name, Identity::Host, Some(address))?;
-        open(machine.context, endpoint, "sleep").await?.power_off().await
+        open(machine.context, endpoint).await?.power_off().await
     };
     asked.await.unwrap_or_else(|error| {
         machine.note(Instant::now(), &format!("it could not be asked to power off: {error}"));
@@ -209,8 +250,9 @@ pub async fn ask_to_sleep(machine: &Machine<'_>, instance: &Instance) -> usize {
     })
 }
 
-async fn open(context: &Context, endpoint: Endpoint, suffix: &str) -> Result<Archiver, Error> {
-    let control = folder::runtime()?.join(control_name(&context.spec.name, &endpoint.archiver, suffix));
+async fn open(context: &Context, endpoint: Endpoint) -> Result<Archiver, Error> {
+    // A Unix socket's path has at most 107 bytes, of which ssh takes 17 for a suffix of its own.
+    let control = folder::sockets()?.join(SOCKETS.fetch_add(1, Ordering::Relaxed).to_string());
     Ok(Archiver::new(context.exec, Connection::open(context.exec, endpoint, control).await?))
 }
 
@@ -241,14 +283,4 @@ fn endpoint(
         identity: context.file("the private key", key)?,
         program: context.ssh_program.clone(),
     })
-}
-
-/// The name of an ssh socket. It is short, since a Unix socket's path has at most 107 bytes, of
-/// which ssh takes 17 for a suffix of its own; and it is the same in every run of a replication,
-/// so that what a killed run left is found and removed.
-fn control_name(spec: &str, archiver: &str, suffix: &str) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    (spec, archiver, suffix).hash(&mut hasher);
-    format!("{:016x}.ssh", hasher.finish())
 }

@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::folder;
 use crate::lock::Lock;
 use crate::output::count;
-use crate::provider::{self, Identity, Session};
+use crate::provider::Sessions;
 use crate::survey;
 use crate::zfs::Dataset;
 use crate::zfs::cursor::{Changes, Cursors};
@@ -52,35 +52,23 @@ struct Done {
     made: Changes,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Replicates. Without `audit`, ends at once and without any network when the host's own
     /// bookmarks say that the archiver has everything.
     ///
     /// # Errors
     /// What keeps the run from beginning; a dataset's failure is in the outcome.
-    pub async fn replicate(&self, audit: bool) -> Result<Outcome, Error> {
+    pub async fn replicate(&self, sessions: &mut Sessions<'a>, audit: bool) -> Result<Outcome, Error> {
         let started = Instant::now();
         let _lock = Lock::take(&folder::runtime()?, &self.context.spec.name, self.name)?;
         let source = survey::source(self.context.exec, self.replication).await?;
         if !audit && survey::is_complete(&source, &self.cursors()) {
             return Ok(self.outcome(self.known(&source), started));
         }
-        let mut session = self.connect(self.name).await?;
-        let result = self.run(&mut session.archiver, &source, started).await;
-        let closed = session.close().await;
-        let outcome = result?;
-        closed.map(|()| outcome)
-    }
-
-    async fn run(
-        &self,
-        archiver: &mut Archiver,
-        source: &Datasets,
-        started: Instant,
-    ) -> Result<Outcome, Error> {
-        let jobs = self.jobs(archiver, source).await?;
+        let archiver = sessions.get(&self.replication.archiver).await?;
+        let jobs = self.jobs(archiver, &source).await?;
         let mut warnings = Vec::new();
-        let mut holds = self.hold(source, &jobs, &mut warnings).await?;
+        let mut holds = self.hold(&source, &jobs, &mut warnings).await?;
         let mut done = self.send(archiver, jobs).await?;
         let connection_lost = !archiver.is_alive();
         self.acknowledge(archiver, &mut done, &mut warnings).await;
@@ -93,25 +81,18 @@ impl Run<'_> {
     ///
     /// # Errors
     /// As [`Run::replicate`].
-    pub async fn plan(&self) -> Result<Vec<Job>, Error> {
+    pub async fn plan(&self, sessions: &mut Sessions<'a>) -> Result<Vec<Job>, Error> {
         let source = survey::source(self.context.exec, self.replication).await?;
         if survey::is_complete(&source, &self.cursors()) {
             return Ok(vec![]);
         }
-        let session = self.connect(&std::process::id().to_string()).await?;
-        let jobs = self.jobs(&session.archiver, &source).await;
-        session.close().await?;
-        jobs
+        self.jobs(sessions.get(&self.replication.archiver).await?, &source).await
     }
 
     /// The bookmarks that this replication keeps.
     #[must_use]
     pub fn cursors(&self) -> Cursors {
         Cursors::new(&self.context.spec.name, &self.replication.archiver)
-    }
-
-    async fn connect(&self, suffix: &str) -> Result<Session<'_>, Error> {
-        provider::connect(self.context, &self.replication.archiver, Identity::Host, true, suffix).await
     }
 
     async fn jobs(&self, archiver: &Archiver, source: &Datasets) -> Result<Vec<Job>, Error> {

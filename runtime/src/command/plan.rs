@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::{count, error_json, human_bytes, print_error, print_json, worst};
+use crate::provider::Sessions;
 use crate::replicate::Run;
 use crate::replicate::dataset::{ESTIMATE, is_raw};
 use crate::zfs::plan::{Base, Decision, Stream};
@@ -33,8 +34,9 @@ impl Arguments {
     /// Only what concerns all of them.
     pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
         let (mut exits, mut documents) = (Vec::new(), Vec::new());
+        let mut sessions = Sessions::new(context);
         for run in context.replications(&self.names)? {
-            match run.plan().await {
+            match run.plan(&mut sessions).await {
                 Ok(jobs) => {
                     let steps = steps(&run, jobs).await;
                     if !context.json {
@@ -51,6 +53,10 @@ impl Arguments {
                     documents.push(json!({ "replication": run.name, "error": error_json(&error) }));
                 }
             }
+        }
+        for (archiver, error) in sessions.close().await {
+            print_error(&error, &format!("archiver {archiver}: "));
+            exits.push(error.exit());
         }
         if context.json {
             print_json(&json!({ "host": context.host_name, "replications": documents }))?;

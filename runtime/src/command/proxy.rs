@@ -24,8 +24,7 @@ impl Arguments {
     /// # Errors
     /// Whatever keeps it asleep, or a connection that fails.
     pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
-        let suffix = std::process::id().to_string();
-        let session = provider::connect(context, &self.archiver, Identity::Host, true, &suffix).await?;
+        let session = provider::connect(context, &self.archiver, Identity::Host, true).await?;
         let address = session.archiver.endpoint().address.clone();
         let mut stream = TcpStream::connect((address.as_str(), self.port)).await?;
         // From here on ssh's own session keeps it awake.

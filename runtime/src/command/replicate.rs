@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::{count, error_json, human_age, human_bytes, print_error, print_json, worst};
+use crate::provider::Sessions;
 use crate::replicate::outcome::{Outcome, Result as Fate};
 
 /// Arguments of `dormouse replicate`.
@@ -25,8 +26,9 @@ impl Arguments {
     /// Only what concerns all of them.
     pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
         let (mut exits, mut documents) = (Vec::new(), Vec::new());
+        let mut sessions = Sessions::new(context);
         for run in context.replications(&self.names)? {
-            match run.replicate(self.audit).await {
+            match run.replicate(&mut sessions, self.audit).await {
                 Ok(outcome) => {
                     if !context.json {
                         print(&outcome);
@@ -42,6 +44,11 @@ impl Arguments {
                     documents.push(with_name(run.name, error_json(&error)));
                 }
             }
+        }
+        for (archiver, error) in sessions.close().await {
+            print_error(&error, &format!("archiver {archiver}: "));
+            exits.push(error.exit());
+            documents.push(json!({ "archiver": archiver, "error": error_json(&error) }));
         }
         if context.json {
             print_json(&json!({ "host": context.host_name, "replications": documents }))?;

@@ -19,8 +19,7 @@ impl Arguments {
     /// # Errors
     /// Whatever keeps it asleep.
     pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
-        let suffix = std::process::id().to_string();
-        let session = provider::connect(context, &self.archiver, Identity::Host, true, &suffix).await?;
+        let session = provider::connect(context, &self.archiver, Identity::Host, true).await?;
         context.say(&format!("{} is awake", self.archiver));
         session.leave();
         Ok(Exit::Done)

@@ -96,7 +96,7 @@ async fn make(
     machine.note(since, &format!("{} has {address}; waiting until it is the configuration", instance.id));
     let known_hosts = key.known_hosts(machine)?;
     let endpoint = endpoint(machine, address, known_hosts.path().to_owned())?;
-    let archiver = provider::log_in(machine, &instance.id, endpoint, false, "bake").await?;
+    let archiver = provider::log_in(machine, &instance.id, endpoint, false).await?;
     rebuilt(machine, &archiver, &instance.id).await?;
     machine.note(since, "cleaning it, and making the image");
     clean(&archiver).await?;

@@ -181,7 +181,7 @@ async fn grow(machine: &Machine<'_>, volume: &Volume) -> Result<(), Error> {
 
 async fn prepare_pool(machine: &Machine<'_>, grown: bool) -> Result<(), Error> {
     let volume = machine.volume().await?;
-    let session = provider::connect(machine.context, machine.name, Identity::Admin, false, "up").await?;
+    let session = provider::connect(machine.context, machine.name, Identity::Admin, false).await?;
     let result = super::pool::prepare(machine, &session.archiver, &volume, grown).await;
     let closed = session.close().await;
     result.and(closed)

@@ -75,10 +75,7 @@ pub async fn wake(machine: &Machine<'_>) -> Result<Awake, Error> {
     refuse_foreign(machine, &volume, &instances)?;
     let (instance, launched) = match choose(&instances, &volume) {
         Choice::Take(instance, _) => (instance, false),
-        Choice::Launch => {
-            machine.note(since, "starting an instance");
-            (launch(machine).await?, true)
-        }
+        Choice::Launch => (launch(machine, since).await?, true),
     };
     let id = instance.id.clone();
     match settle(machine, instance, &volume, launched, since).await {
@@ -114,10 +111,11 @@ fn refuse_foreign(machine: &Machine<'_>, volume: &Volume, instances: &[Instance]
 
 /// Launches with a token that is on the disk before the call. A token of an earlier wake either
 /// leads to its instance, if that lives, or is replaced.
-async fn launch(machine: &Machine<'_>) -> Result<Instance, Error> {
+async fn launch(machine: &Machine<'_>, since: Instant) -> Result<Instance, Error> {
     let (image, groups) = (machine.image().await?, machine.groups().await?);
     let tokens = machine.token("wake")?;
     let mut launch = machine.launch(&image, groups, machine.user_data()?, tokens.get()?);
+    machine.note(since, &format!("starting an instance of {}", image.id));
     // A token that has served once, then one whose parameters differ, then spot without capacity.
     for _ in 0..4 {
         match machine.api.launch(&launch).await {
@@ -129,7 +127,7 @@ async fn launch(machine: &Machine<'_>) -> Result<Instance, Error> {
                     _ => launch.client_token = tokens.renew()?,
                 },
                 Kind::NoCapacity if launch.spot => {
-                    machine.note(Instant::now(), "no spot capacity; asking for an on-demand instance");
+                    machine.note(since, "no spot capacity; asking for an on-demand instance");
                     launch.spot = false;
                     launch.client_token = tokens.renew()?;
                 }
