@@ -190,17 +190,12 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Spec(_)
-<<<<<<< HEAD
             | Self::NoSpec { .. }
-            | Self::UnknownHost { .. }
-            | Self::UnknownReplication { .. } => Exit::Usage,
-=======
             | Self::UnknownHost { .. }
             | Self::UnknownReplication { .. }
             | Self::UnknownArchiver { .. }
             | Self::AlwaysOn { .. } => Exit::Usage,
             Self::Ec2(failure) => failure.exit(),
->>>>>>> f239217 (EC2: wake and sleep; replicate wakes and lets sleep)
             Self::Locked { .. } => Exit::Locked,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::MissingFile { .. }
