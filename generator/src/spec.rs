@@ -82,6 +82,10 @@ pub struct Ec2 {
     /// Security groups that exist; one is made when the list is empty.
     #[serde(default)]
     pub security_group_ids: Vec<String>,
+    /// Address ranges that ssh is let in from, such as `203.0.113.0/24`; when empty, the address
+    /// that `dormouse up` is run from. Only for the security group that `up` makes.
+    #[serde(default)]
+    pub ssh_from: Vec<String>,
     /// How the instance is bought.
     #[serde(default)]
     pub market: Market,

@@ -7,6 +7,7 @@
 //! - [`wake`], [`sleep`]: an instance comes and goes
 //! - [`up`], [`down`]: set-up and teardown
 //! - [`pool`]: the pool on the volume
+//! - [`caller`]: from where ssh is let in
 //! - [`bake`]: an image that needs no rebuild
 //! - [`token`]: what is written down before an instance is launched
 //! - [`poll`]: waiting, bounded
@@ -14,6 +15,7 @@
 
 pub mod api;
 pub mod bake;
+pub mod caller;
 pub mod down;
 pub mod failure;
 pub mod machine;

@@ -1,5 +1,7 @@
 //! One EC2 provider.
 
+use std::net::IpAddr;
+
 use super::text;
 use crate::json_path::JsonPath;
 use crate::problem::Problem;
@@ -23,6 +25,26 @@ pub(super) fn check(machine: &Ec2, path: &JsonPath, problems: &mut Vec<Problem>)
     for (index, id) in machine.security_group_ids.iter().enumerate() {
         problems.extend(resource_id(id, "sg", &path.key("security_group_ids").index(index)));
     }
+    for (index, range) in machine.ssh_from.iter().enumerate() {
+        problems.extend(address_range(range, &path.key("ssh_from").index(index)));
+    }
+    if !machine.ssh_from.is_empty() && !machine.security_group_ids.is_empty() {
+        let reason = "`ssh_from` is for the security group that `up` makes, and others are named";
+        problems.push(Problem::new(path.key("ssh_from"), reason, "remove one of the two"));
+    }
+}
+
+/// An address and the length of its prefix (RFC 4632, RFC 4291).
+fn address_range(range: &str, path: &JsonPath) -> Option<Problem> {
+    let parsed = range.split_once('/').and_then(|(address, length)| {
+        let address: IpAddr = address.parse().ok()?;
+        let length: u8 = length.parse().ok()?;
+        Some(length <= if address.is_ipv4() { 32 } else { 128 })
+    });
+    (parsed != Some(true)).then(|| {
+        let reason = format!("{range:?} is no range of addresses");
+        Problem::new(path.clone(), reason, "write one such as 203.0.113.7/32 or 2001:db8::/32")
+    })
 }
 
 fn region(region: &str, path: &JsonPath) -> Option<Problem> {

@@ -38,7 +38,7 @@ impl Inventory {
         Ok(Self {
             instances: sleep::remaining(machine).await?.into_iter().map(|instance| instance.id).collect(),
             images: machine.baked().await?.into_iter().map(|image| image.id).collect(),
-            groups: machine.api.groups(&tags).await?,
+            groups: machine.api.groups(&tags).await?.into_iter().map(|group| group.id).collect(),
             volumes: machine.api.volumes(&tags).await?.into_iter().map(|volume| volume.id).collect(),
         })
     }

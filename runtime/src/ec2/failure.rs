@@ -77,6 +77,14 @@ pub enum Failure {
         /// The instance.
         instance: String,
     },
+    /// The caller's address is not known.
+    #[error("{url} does not tell this computer's public address: {detail}")]
+    NoCaller {
+        /// Who was asked.
+        url: String,
+        /// What came of it.
+        detail: String,
+    },
     /// The spec asks for a smaller volume than there is.
     #[error(
         "volume {volume} of archiver {archiver:?} has {size} GiB, and the spec says {wanted}: EBS cannot shrink one"
@@ -181,6 +189,7 @@ impl Failure {
             | Self::VolumeElsewhere { .. }
             | Self::VolumeZone { .. }
             | Self::VolumeWouldGo { .. }
+            | Self::NoCaller { .. }
             | Self::VolumeShrinks { .. }
             | Self::NotGrown { .. }
             | Self::NotBlank { .. }
@@ -220,6 +229,10 @@ impl Failure {
                 "nothing was changed; keep it: `aws ec2 modify-instance-attribute --instance-id {instance} \
                  --block-device-mappings …` with DeleteOnTermination=false"
             ),
+            Self::NoCaller { .. } => {
+                "nothing was changed; set `ssh_from` in the spec to the ranges that ssh is to be let in from"
+                    .to_owned()
+            }
             Self::VolumeShrinks { size, .. } => {
                 format!(
                     "nothing was changed; set `size_gib` to {size}, or replicate to a new archiver and take this one down"

@@ -77,10 +77,15 @@ impl<'a> Machine<'a> {
         Ok(TokenFile::new(&folder::state()?, &self.context.spec.name, self.name, purpose))
     }
 
-    /// From where ssh is let in.
-    #[must_use]
-    pub fn ssh_from(&self) -> &str {
-        "0.0.0.0/0"
+    /// From where ssh is let in: as the spec says, else from where this is run.
+    ///
+    /// # Errors
+    /// [`Failure::NoCaller`].
+    pub async fn ssh_from(&self) -> Result<Vec<String>, Error> {
+        match self.ec2.ssh_from.as_slice() {
+            [] => Ok(vec![super::caller::range().await?]),
+            ranges => Ok(ranges.to_vec()),
+        }
     }
 
     /// Its volume; the oldest, should there be several.
@@ -161,6 +166,7 @@ impl<'a> Machine<'a> {
             return Ok(self.ec2.security_group_ids.clone());
         }
         let groups = self.api.groups(&self.tags()).await?;
+        let groups: Vec<String> = groups.into_iter().map(|group| group.id).collect();
         if groups.is_empty() {
             Err(Failure::NoGroup { archiver: self.name.to_owned() }.into())
         } else {

@@ -86,6 +86,15 @@ pub struct Volume {
     pub created: i64,
 }
 
+/// A security group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// `sg-…`.
+    pub id: String,
+    /// The single TCP ports that it opens, each with a range of addresses.
+    pub lets_in: Vec<(u16, String)>,
+}
+
 /// A machine image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {

@@ -22,8 +22,10 @@ const GROWN: Duration = Duration::from_secs(6 * 3600);
 /// One thing to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A security group that lets ssh in.
-    Group,
+    /// A security group that lets ssh in from these ranges.
+    Group(Vec<String>),
+    /// The group lets ssh in from these ranges too.
+    Open(String, Vec<String>),
     /// The volume.
     Volume,
     /// A bigger size for the volume.
@@ -41,9 +43,7 @@ pub enum Step {
 /// or a refusal of EC2's.
 pub async fn plan(machine: &Machine<'_>) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
-    if machine.ec2.security_group_ids.is_empty() && machine.api.groups(&machine.tags()).await?.is_empty() {
-        steps.push(Step::Group);
-    }
+    steps.extend(opening(machine).await?);
     match machine.api.volumes(&machine.tags()).await?.into_iter().next() {
         None => steps.push(Step::Volume),
         Some(volume) => steps.extend(growth(machine, volume)?),
@@ -58,6 +58,18 @@ pub async fn plan(machine: &Machine<'_>) -> Result<Vec<Step>, Error> {
     }
     steps.push(Step::Pool);
     Ok(steps)
+}
+
+/// What is missing of the security group. Ranges that it lets in besides stay: they may be those
+/// of other hosts.
+async fn opening(machine: &Machine<'_>) -> Result<Option<Step>, Error> {
+    if !machine.ec2.security_group_ids.is_empty() {
+        return Ok(None);
+    }
+    let (groups, mut ranges) = (machine.api.groups(&machine.tags()).await?, machine.ssh_from().await?);
+    let Some(group) = groups.into_iter().next() else { return Ok(Some(Step::Group(ranges))) };
+    ranges.retain(|range| !group.lets_in.contains(&(machine.archiver.ssh_port, range.clone())));
+    Ok((!ranges.is_empty()).then_some(Step::Open(group.id, ranges)))
 }
 
 fn growth(machine: &Machine<'_>, volume: Volume) -> Result<Option<Step>, Error> {
@@ -78,7 +90,8 @@ fn growth(machine: &Machine<'_>, volume: Volume) -> Result<Option<Step>, Error> 
 pub fn words(machine: &Machine<'_>, step: &Step) -> String {
     let pool = &machine.archiver.pool.name;
     match step {
-        Step::Group => format!("make a security group that lets ssh in from {}", machine.ssh_from()),
+        Step::Group(ranges) => format!("make a security group that lets ssh in from {}", ranges.join(", ")),
+        Step::Open(group, ranges) => format!("let ssh in from {} too, in {group}", ranges.join(", ")),
         Step::Volume => format!(
             "make an {} volume of {} GiB in {}",
             kind(machine),
@@ -114,7 +127,12 @@ pub async fn run(machine: &Machine<'_>, steps: &[Step]) -> Result<(), Error> {
     for step in steps {
         machine.note(since, &words(machine, step));
         match step {
-            Step::Group => make_group(machine).await?,
+            Step::Group(ranges) => {
+                let (title, subnet) = (machine.title(), machine.ec2.subnet_id.as_deref());
+                let group = machine.api.create_group(&title, subnet, &machine.tags_with_name()).await?;
+                open(machine, &group, ranges).await?;
+            }
+            Step::Open(group, ranges) => open(machine, group, ranges).await?,
             Step::Volume => make_volume(machine).await?,
             Step::Grow(volume) => {
                 grow(machine, volume).await?;
@@ -128,10 +146,11 @@ pub async fn run(machine: &Machine<'_>, steps: &[Step]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn make_group(machine: &Machine<'_>) -> Result<(), Error> {
-    let tags = machine.tags_with_name();
-    let group = machine.api.create_group(&machine.title(), machine.ec2.subnet_id.as_deref(), &tags).await?;
-    Ok(machine.api.open_port(&group, machine.archiver.ssh_port, machine.ssh_from()).await?)
+async fn open(machine: &Machine<'_>, group: &str, ranges: &[String]) -> Result<(), Error> {
+    for range in ranges {
+        machine.api.open_port(group, machine.archiver.ssh_port, range).await?;
+    }
+    Ok(())
 }
 
 /// The client token is on the disk first: a set-up that was killed before it heard EC2's answer

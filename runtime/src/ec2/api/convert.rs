@@ -6,7 +6,7 @@ use aws_sdk_ec2::types::{
     self, InstanceStateName, Tag, VolumeAttachmentState, VolumeModificationState, VolumeState,
 };
 
-use crate::ec2::model::{Attachment, Image, Instance, InstanceState, Modification, Volume};
+use crate::ec2::model::{Attachment, Group, Image, Instance, InstanceState, Modification, Volume};
 
 pub fn tags(tags: Option<&[Tag]>) -> BTreeMap<String, String> {
     let pair = |tag: &Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
@@ -76,6 +76,19 @@ pub fn image(image: &types::Image) -> Option<Image> {
         root_device: image.root_device_name.clone(),
         tags: tags(image.tags.as_deref()),
     })
+}
+
+pub fn group(group: &types::SecurityGroup) -> Option<Group> {
+    let ranges = group.ip_permissions().iter().flat_map(|permission| {
+        let port = permission.from_port.filter(|port| permission.to_port == Some(*port));
+        let port = port.and_then(|port| u16::try_from(port).ok());
+        let v4 = permission.ip_ranges().iter().filter_map(|range| range.cidr_ip.clone());
+        let v6 = permission.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6.clone());
+        port.into_iter().flat_map(move |port| {
+            v4.clone().chain(v6.clone()).map(move |range| (port, range)).collect::<Vec<_>>()
+        })
+    });
+    Some(Group { id: group.group_id.clone()?, lets_in: ranges.collect() })
 }
 
 pub fn modification(modification: &types::VolumeModification) -> Modification {

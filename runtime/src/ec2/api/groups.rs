@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 
-use super::{Api, by_tags, incomplete, problem, tagged};
+use super::{Api, by_tags, convert, incomplete, problem, tagged};
+use crate::ec2::model::Group;
 use crate::ec2::problem::{Kind, Problem};
 
 impl Api {
-    /// The ids of the security groups with these tags.
+    /// The security groups with these tags.
     ///
     /// # Errors
     /// [`Problem`].
-    pub async fn groups(&self, tags: &BTreeMap<String, String>) -> Result<Vec<String>, Problem> {
+    pub async fn groups(&self, tags: &BTreeMap<String, String>) -> Result<Vec<Group>, Problem> {
         let call = self.client.describe_security_groups().set_filters(Some(by_tags(tags)));
         let answer = call.send().await.map_err(problem("DescribeSecurityGroups"))?;
-        Ok(answer.security_groups().iter().filter_map(|group| group.group_id.clone()).collect())
+        Ok(answer.security_groups().iter().filter_map(convert::group).collect())
     }
 
     /// Makes a security group in the VPC of `subnet`, or in the default one.
