@@ -2,7 +2,7 @@
 # Installs what building and testing need, on Debian and Ubuntu. Does nothing when all is there.
 set -eu
 
-packages="build-essential ca-certificates debian-archive-keyring e2fsprogs git iproute2 mmdebstrap
+packages="binutils build-essential ca-certificates debian-archive-keyring e2fsprogs git iproute2 mmdebstrap
 nix-bin openssh-client python3 python3-venv qemu-system-x86 qemu-utils shellcheck util-linux xz-utils zstd"
 
 # The oldest Rust that the workspace builds with; `rust-version` in Cargo.toml.
@@ -20,7 +20,21 @@ install_packages() {
     fi
     echo "setup: installing $*"
     as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$@" >/dev/null
+    # Word splitting makes the list of packages.
+    # shellcheck disable=SC2046
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends --allow-downgrades \
+        $(with_one_qemu "$@") >/dev/null
+}
+
+# QEMU's packages must have one version; one of them may be there from another source already.
+with_one_qemu() {
+    qemu=$(apt-cache policy qemu-system-x86 2>/dev/null | sed -n 's/^ *Candidate: //p')
+    for package in "$@"; do
+        case $package in
+        qemu-*) [ -n "$qemu" ] && apt-cache show "$package=$qemu" >/dev/null 2>&1 && package="$package=$qemu" ;;
+        esac
+        echo "$package"
+    done
 }
 
 # Prints what of its arguments is not installed.
@@ -50,6 +64,10 @@ install_rust() {
 # Word splitting makes the list of packages.
 # shellcheck disable=SC2086
 missing=$(missing_packages $packages)
+case $missing in
+# apt has to choose their version together.
+*qemu-*) missing="$missing qemu-system-x86 qemu-utils" ;;
+esac
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install_packages $missing
 rust_is_new_enough || install_rust

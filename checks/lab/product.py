@@ -73,13 +73,15 @@ class Product:
         self.install_archiver()
 
     def generate(self) -> None:
-        spec = static_spec(self.replications, self.lab.archiver.address)
-        self.spec.write_text(json.dumps(spec, indent=2))
+        self.spec.write_text(json.dumps(self.make_spec(), indent=2))
         if not self.seed.exists():
             self._make_seed()
         outputs = ["--out", str(self.generated), "--secrets", str(self.secrets)]
         inputs = ["--spec", str(self.spec), "--seed", str(self.seed)]
         process.run([str(binary("dormouse-generate")), *inputs, *outputs])
+
+    def make_spec(self) -> dict[str, Any]:
+        return static_spec(self.replications, self.lab.archiver.address)
 
     def install_home(self) -> None:
         home = self.lab.home

@@ -8,10 +8,10 @@ use crate::error::Error;
 use crate::exec::{self, Exec};
 use crate::ssh::{Connection, Endpoint};
 use crate::survey::LISTING;
-use crate::zfs::argv;
 use crate::zfs::listing::{Datasets, Listing};
 use crate::zfs::schedule::Job;
 use crate::zfs::stderr::{Meaning, meaning};
+use crate::zfs::{Kind, argv};
 
 /// How long a single change may take.
 const CHANGE: Duration = Duration::from_secs(600);
@@ -144,6 +144,16 @@ impl Archiver {
         })
     }
 
+    /// Ends a receive into this dataset whose sender is gone without the archiver having heard of
+    /// it. The caller's lock says that no sender of ours is left; what was received is kept.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn end_stale_receive(&self, dataset: &DatasetName, kind: Kind) -> Result<(), Error> {
+        let line = literal(&argv::receive(dataset, kind).join(" "));
+        self.exit_code(&["pkill", "--full", "--exact", &line]).await.map(|_| ())
+    }
+
     /// The local command line of a command there.
     ///
     /// # Errors
@@ -206,6 +216,17 @@ impl Archiver {
             detail,
         }
     }
+}
+
+/// A regular expression that matches this text only.
+fn literal(text: &str) -> String {
+    text.chars().fold(String::new(), |mut pattern, c| {
+        if !c.is_ascii_alphanumeric() && !" /-_=:@".contains(c) {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+        pattern
+    })
 }
 
 /// Counts the sessions of `loginctl list-sessions --json=short`. Since systemd 256 it lists each

@@ -9,7 +9,8 @@ use crate::command::Command;
 /// ZFS backups onto a machine that sleeps.
 ///
 /// Exit codes: 0 done or nothing to do; 1 failed; 2 wrong usage or spec; 3 some datasets failed;
-/// 4 a conflict needs a person; 5 the archiver cannot be reached; 7 another run holds the lock.
+/// 4 a conflict needs a person; 5 the archiver cannot be reached; 6 an instance may still be
+/// running; 7 another run holds the lock.
 #[derive(Debug, Parser)]
 #[command(name = "dormouse", version, max_term_width = 100)]
 pub struct Cli {

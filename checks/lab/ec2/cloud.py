@@ -8,6 +8,7 @@ from pathlib import Path
 from checks.lab.ec2 import ec2
 from checks.lab.ec2.clock import Clock
 from checks.lab.ec2.ec2 import Ec2
+from checks.lab.ec2.instance_vm import InstanceVm
 from checks.lab.ec2.timing import Timing
 from checks.lab.ec2.virtual import Introduce, VirtualMachines, nothing_to_say
 from checks.lab.network import Network
@@ -33,10 +34,11 @@ def opened(
     *,
     introduce: Introduce = nothing_to_say,
     saves_images: bool = False,
+    kind: type[InstanceVm] = InstanceVm,
     clock: Clock | None = None,
     timing: Timing | None = None,
 ) -> Iterator[Cloud]:
     """A cloud whose machines end with it; its files lie in a new folder."""
-    machines = VirtualMachines(network, folder, key, introduce=introduce, saves_images=saves_images)
+    machines = VirtualMachines(network, folder, key, introduce=introduce, saves_images=saves_images, kind=kind)
     with ec2.opened(machines, clock=clock, timing=timing, network=network) as opened:
         yield Cloud(opened, machines)

@@ -44,6 +44,7 @@ class VirtualMachines:
         *,
         introduce: Introduce = nothing_to_say,
         saves_images: bool = False,
+        kind: type[InstanceVm] = InstanceVm,
     ) -> None:
         self._past = folder / "past"
         self._past.mkdir(parents=True)
@@ -52,6 +53,7 @@ class VirtualMachines:
         self._key = key
         self._introduce = introduce
         self._saves_images = saves_images
+        self._kind = kind
         self._disks = Disks(folder)
         self.volumes = Volumes(folder)
         self._hands: dict[str, Hands] = {}
@@ -67,7 +69,7 @@ class VirtualMachines:
     def start(self, launch: Launch) -> str:
         base = self._disks.images.get(launch.image_id)
         number = self._free_number()
-        vm = InstanceVm(number, self._network, self._folder, self._key, self._disks, base)
+        vm = self._kind(number, self._network, self._folder, self._key, self._disks, base)
         self._hands[launch.instance_id] = Hands(vm, partial(self._introduce, vm, launch))
         self._hands[launch.instance_id].boot(image.get())
         return vm.address

@@ -80,7 +80,6 @@ def test_a_cut_network_ends_a_run_and_the_next_one_resumes(product: Product) -> 
     cycle(product, "three")
 
 
-@pytest.mark.xfail(strict=True, reason="sshd's default keeps a lost client, and its receive, for hours")
 def test_a_receive_that_heard_of_no_end_does_not_stop_the_next_run(product: Product) -> None:
     cut_midway(product)
     send(product)

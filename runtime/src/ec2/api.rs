@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use aws_config::Region;
 use aws_config::retry::RetryConfig;
-use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
 use super::problem::Problem;
@@ -67,9 +67,15 @@ where
 {
     move |error| {
         let code = error.code().map(str::to_owned);
-        let message = error.message().map_or_else(|| DisplayErrorContext(&error).to_string(), str::to_owned);
+        let message = error.message().map_or_else(|| chain(&error), str::to_owned);
         Problem { action, code, message }
     }
+}
+
+/// An error and its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A call whose answer lacks what it must have.

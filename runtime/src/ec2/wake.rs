@@ -19,8 +19,8 @@ const RUNNING: Duration = Duration::from_secs(600);
 const ATTACHED: Duration = Duration::from_secs(600);
 
 /// First and longest pause between two looks.
-const FIRST: Duration = Duration::from_millis(1500);
-const LONGEST: Duration = Duration::from_secs(5);
+const FIRST: Duration = Duration::from_secs(3);
+const LONGEST: Duration = Duration::from_secs(6);
 
 /// An instance that runs and has the volume.
 #[derive(Clone, Debug)]

@@ -139,6 +139,7 @@ impl<'a> Sender<'a> {
                 Err(stop) if stop.is_busy() => {
                     self.context
                         .say(&format!("  {}: the archiver is busy with it; waiting", job.source.name));
+                    archiver.end_stale_receive(&job.target, job.source.kind).await?;
                     tokio::time::sleep(BUSY_PAUSE).await;
                     decision = self.decide_anew(archiver, job).await?;
                 }

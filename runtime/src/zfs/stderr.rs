@@ -36,7 +36,7 @@ pub enum Meaning {
 }
 
 /// Patterns, the more particular first.
-const PATTERNS: [(&str, Meaning); 33] = [
+const PATTERNS: [(&str, Meaning); 34] = [
     ("IV set guid mismatch", Meaning::IvsetMismatch),
     ("has been modified", Meaning::TargetModified),
     ("does not\nmatch incremental source", Meaning::BaseMismatch),
@@ -49,6 +49,7 @@ const PATTERNS: [(&str, Meaning); 33] = [
     ("No space left on device", Meaning::NoSpace),
     ("quota exceeded", Meaning::NoSpace),
     ("dataset is busy", Meaning::Busy),
+    ("contains partially-complete state", Meaning::Busy),
     ("failed to read from stream", Meaning::StreamCut),
     ("incomplete stream", Meaning::StreamCut),
     ("checksum mismatch or incomplete stream", Meaning::StreamCut),

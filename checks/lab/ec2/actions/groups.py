@@ -30,6 +30,6 @@ def used(region: Region) -> set[str]:
             found |= {group.id for group in life.instance.security_groups}
             found |= {group.id for nic in life.instance.nics.values() for group in nic.group_set}
     for group in (group for groups in region.backend.groups.values() for group in groups.values()):
-        named = {source.get("GroupId") for rule in group.ingress_rules for source in rule.source_groups}
+        named = {rule.source_group.get("GroupId") for rule in group.ingress_rules}
         found |= {name for name in named if name and name != group.id}
     return found

@@ -1,0 +1,83 @@
+"""The product with an archiver that sleeps: an instance of the lab's EC2."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from checks.lab import wait
+from checks.lab.ec2 import cloud
+from checks.lab.ec2.cloud import Cloud
+from checks.lab.ec2.ec2 import REGION, ZONE
+from checks.lab.ec2.instance_vm import InstanceVm
+from checks.lab.lab import Lab
+from checks.lab.process import Result
+from checks.lab.product import BINARY, FOLDER, SECRETS, Product
+
+LINGER = 30
+# What an instance needs to notice that it is idle, and to power off.
+GRACE = 60
+
+
+@dataclass
+class Sleeper(Product):
+    """Its archiver is nowhere until it is woken."""
+
+    cloud: Cloud = field(kw_only=True)
+    settings: dict[str, Any] = field(default_factory=dict, kw_only=True)
+
+    def install(self) -> None:
+        """What a user brings to the host: everything of the host's and the archiver's."""
+        self.generate()
+        self.install_home()
+        secrets = {name: self.secrets / name for name in ("archivers", "admin")}
+        self._unpack(SECRETS, secrets)
+
+    def make_spec(self) -> dict[str, Any]:
+        provider = {"type": "ec2", "region": REGION, "availability_zone": ZONE, "instance_type": "t3.small"}
+        provider |= {"image": {"nixos": "26.05"}, "ssh_from": ["10.77.0.0/24"]}
+        archiver: dict[str, Any] = {"provider": provider, "volume": {"size_gib": 125}, "pool": {"name": "vault"}}
+        archiver |= {"linger": f"{LINGER}s", "max_lifetime": "1h", **self.settings}
+        hosts = {"home": {"replications": self.replications}}
+        return {"version": 1, "name": "lab", "archivers": {"archiver": archiver}, "hosts": hosts}
+
+    def argv(self, *arguments: str) -> list[str]:
+        environment = [f"{name}={value}" for name, value in self.cloud.ec2.environment.items()]
+        return ["env", *environment, *super().argv(*arguments)]
+
+    def up(self) -> None:
+        done = self.run("up", "--yes", "archiver", timeout=900)
+        assert done.code == 0, done
+        assert self.is_asleep()
+
+    def ssh(self, *argv: str, timeout: float = 300) -> Result:
+        """What a person types at home; ssh starts dormouse as its ProxyCommand by name."""
+        config = f"{FOLDER}/generated/hosts/home/ssh_config"
+        environment = {**self.cloud.ec2.environment, "DORMOUSE_SPEC": f"{FOLDER}/dormouse.json"}
+        environment["PATH"] = f"{Path(BINARY).parent}:/usr/sbin:/usr/bin"
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        return self.lab.home.run(["env", *variables, "ssh", "-F", config, *argv], timeout=timeout, check=False)
+
+    def is_asleep(self) -> bool:
+        return not self.cloud.ec2.alive()
+
+    def wait_asleep(self, seconds: float = LINGER + GRACE) -> None:
+        wait.until(self.is_asleep, "the archiver is asleep", seconds, 1)
+
+    def volumes(self) -> list[str]:
+        return list(self.cloud.ec2.region().volumes)
+
+
+@contextmanager
+def clouded(lab: Lab, folder: Path) -> Iterator[Cloud]:
+    """An EC2 in the lab's network whose instances are what a NixOS image is."""
+    with cloud.opened(lab.network, folder, lab.folder / "controller", kind=NixosVm) as opened:
+        yield opened
+
+
+class NixosVm(InstanceVm):
+    """An instance that asks EC2 for its user data, and becomes what they say."""
+
+    is_instance = True
+
