@@ -29,7 +29,6 @@ class Sleeper(Product):
 
     def install(self) -> None:
         """What a user brings to the host: everything of the host's and the archiver's."""
-        self.generate()
         self.install_home()
         secrets = {name: self.secrets / name for name in ("archivers", "admin")}
         self._unpack(SECRETS, secrets)
@@ -72,7 +71,8 @@ class Sleeper(Product):
 @contextmanager
 def clouded(lab: Lab, folder: Path) -> Iterator[Cloud]:
     """An EC2 in the lab's network whose instances are what a NixOS image is."""
-    with cloud.opened(lab.network, folder, lab.folder / "controller", kind=NixosVm) as opened:
+    key = lab.folder / "controller"
+    with cloud.opened(lab.network, folder, key, saves_images=True, kind=NixosVm) as opened:
         yield opened
 
 

@@ -30,6 +30,10 @@ const IMPORT: Duration = Duration::from_secs(600);
 /// How often to look for either.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How long to wait after a refused login: since OpenSSH 9.8 sshd shuts out an address that fails
+/// too often (sshd_config(5), `PerSourcePenalties`).
+const REFUSED: Duration = Duration::from_secs(6);
+
 /// How often to ask EC2 whether an instance that does not answer still lives.
 const ASK: Duration = Duration::from_secs(20);
 
@@ -138,7 +142,7 @@ pub async fn log_in(
             looked = Instant::now();
             require_live(machine, instance).await?;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(if matches!(error, Error::Identity { .. }) { REFUSED } else { LOOK }).await;
     }
 }
 
