@@ -15,6 +15,8 @@ from checks.lab.process import CommandFailed
 from checks.lab.product import FOLDER, Product, binary
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "demo.json"
+# As the example names it.
+SECRETS = "/lab/secrets"
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -23,7 +25,7 @@ class Demo:
 
     def __init__(self, running: Lab, folder: Path) -> None:
         self.lab = running
-        self.product = Product(running, folder)
+        self.product = Product(running, folder, home_secrets=SECRETS)
 
     def run(self) -> None:
         self.generate()

@@ -65,6 +65,7 @@ class Product:
     lab: Lab
     folder: Path
     replications: dict[str, Any] = field(default_factory=lambda: {"safe": dict(SAFE)})
+    home_secrets: str = field(default=SECRETS, kw_only=True)
 
     def install(self) -> None:
         """Generates everything and brings each machine its part."""
@@ -88,7 +89,7 @@ class Product:
         if home.run(["test", "-x", BINARY], check=False).code != 0:
             home.put(BINARY, stripped(binary("dormouse")), 0o755)
         self._unpack(FOLDER, {"dormouse.json": self.spec, "generated": self.generated})
-        self._unpack(f"{SECRETS}/hosts", {"home": self.secrets / "hosts/home"})
+        self._unpack(f"{self.home_secrets}/hosts", {"home": self.secrets / "hosts/home"})
 
     def install_archiver(self) -> None:
         """What a user does on a machine of theirs: its host key, and who may enter."""
