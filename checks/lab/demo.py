@@ -69,7 +69,7 @@ class Demo:
         heading("What the archiver has, reached by the generated ssh_config: same GUIDs, read-only")
         self.type("zfs list -o name,guid -t snapshot -r tank/safe")
         config = f"{FOLDER}/generated/hosts/home/ssh_config"
-        copy = "zfs list -o name,guid,readonly -t snapshot -r vault/home/safe"
+        copy = "zfs list -o name,guid,readonly -t all -r vault/home/safe"
         self.type(f"ssh -F {config} archiver {copy}")
 
     def type(self, line: str) -> None:
