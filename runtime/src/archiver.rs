@@ -106,16 +106,25 @@ impl Archiver {
     /// # Errors
     /// When it cannot be asked, or refuses.
     pub async fn power_off(&self) -> Result<usize, Error> {
-        let others =
-            sessions(&self.query(&["loginctl", "list-sessions", "--json=short"]).await?)?.saturating_sub(1);
+        let others = self.other_sessions().await?;
         if others > 0 {
             return Ok(others);
         }
         match self.query(&["systemctl", "poweroff"]).await {
             // The connection may go before the answer comes.
             Ok(_) | Err(Error::Unreachable { .. }) => Ok(0),
-            Err(error) => Err(error),
+            // It refuses when somebody has come in between: then that one lets it sleep.
+            Err(error) => match self.other_sessions().await? {
+                0 => Err(error),
+                others => Ok(others),
+            },
         }
+    }
+
+    /// How many sessions there are besides this one.
+    async fn other_sessions(&self) -> Result<usize, Error> {
+        let listed = self.query(&["loginctl", "list-sessions", "--json=short"]).await?;
+        Ok(sessions(&listed)?.saturating_sub(1))
     }
 
     /// Runs a command there and returns its exit code.
@@ -151,7 +160,7 @@ impl Archiver {
     /// When it cannot be asked.
     pub async fn end_stale_receive(&self, dataset: &DatasetName, kind: Kind) -> Result<(), Error> {
         let line = literal(&argv::receive(dataset, kind).join(" "));
-        self.exit_code(&["pkill", "--full", "--exact", &line]).await.map(|_| ())
+        self.exit_code(&["pkill", "-f", "-x", &line]).await.map(|_| ())
     }
 
     /// The local command line of a command there.
