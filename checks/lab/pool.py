@@ -77,6 +77,12 @@ def resume_token(vm: Vm, dataset: str) -> str | None:
     return None if token == "-" else token
 
 
+def received(vm: Vm, dataset: str) -> int:
+    """How many bytes of a stream have arrived that an interrupted receive can go on from."""
+    token = resume_token(vm, dataset)
+    return 0 if token is None else received_of(vm, token)
+
+
 def received_of(vm: Vm, token: str) -> int:
     """How many bytes of its stream a token says to have arrived."""
     shown = zfs(vm, "send", "-n", "-v", "-t", token, check=False)

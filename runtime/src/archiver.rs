@@ -61,6 +61,15 @@ impl Archiver {
         })
     }
 
+    /// The state of a systemd unit there, as systemd names it: `active`, `activating`, `failed`, …
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn unit_state(&self, unit: &str) -> Result<String, Error> {
+        let shown = self.query(&["systemctl", "show", "--property=ActiveState", "--value", unit]).await?;
+        Ok(shown.trim_end().to_owned())
+    }
+
     /// Makes the datasets above `dataset` that are missing, from the pool down; with a copy in
     /// the jobs, they are there.
     ///

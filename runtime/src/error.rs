@@ -247,7 +247,7 @@ impl Error {
                  ~{user}/.ssh/authorized_keys on the archiver"
             ),
             Self::NoPool { pool, .. } => {
-                format!("nothing was sent; run `zpool import {pool}` on the archiver")
+                format!("nothing was sent; as root on the archiver: `zpool import -N {pool}` says why")
             }
             Self::NoSource { .. } => {
                 "nothing was sent; see `zfs list`, then mend `source` in the spec".to_owned()

@@ -27,6 +27,9 @@ const ANSWER_AFTER_REBUILD: Duration = Duration::from_secs(1800);
 /// How long importing its pool may take; a pool that was not exported replays its log first.
 const IMPORT: Duration = Duration::from_secs(600);
 
+/// The unit of the generated configuration.nix that imports it.
+const POOL: &str = "dormouse-pool.service";
+
 /// How often to look for either.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -156,19 +159,22 @@ async fn require_live(machine: &Machine<'_>, id: &str) -> Result<(), Error> {
     }
 }
 
+/// Waits for the unit that imports the pool and then grants each host its rights.
 async fn import(machine: &Machine<'_>, archiver: &Archiver, since: Instant) -> Result<(), Error> {
     let pool = machine.archiver.pool.name.as_str();
     let deadline = Instant::now() + IMPORT;
     loop {
-        match archiver.require_pool(pool).await {
-            Ok(()) => break,
-            Err(error @ Error::NoPool { .. }) if Instant::now() > deadline => return Err(error),
-            Err(Error::NoPool { .. }) => tokio::time::sleep(LOOK).await,
-            Err(error) => return Err(error),
+        let state = archiver.unit_state(POOL).await?;
+        if state == "active" {
+            machine.note(since, &format!("awake, with pool {pool}"));
+            return Ok(());
         }
+        if state == "failed" || Instant::now() > deadline {
+            let (archiver, pool) = (machine.name.to_owned(), pool.to_owned());
+            return Err(Error::NoPool { archiver, pool, detail: format!("{POOL} is {state}") });
+        }
+        tokio::time::sleep(LOOK).await;
     }
-    machine.note(since, &format!("awake, with pool {pool}"));
-    Ok(())
 }
 
 impl Session<'_> {

@@ -53,7 +53,8 @@ def test_a_cut_transfer_leaves_a_token_from_which_it_resumes(pair: Lab) -> None:
         wait.until(lambda: pair.sent(pair.home) - before > size / 2, "half is sent")
         pair.home.run(["pkill", "-KILL", "-x", "ssh"])
         assert running.wait().code != 0
-    wait.until(lambda: pool.resume_token(pair.archiver, "vault/copy") is not None, "a token")
+    receiving = ["pgrep", "-x", "zfs"]
+    wait.until(lambda: pair.archiver.run(receiving, check=False).code == 1, "the receive has ended")
     token = pool.resume_token(pair.archiver, "vault/copy")
     assert token
     arrived = pool.received_of(pair.archiver, token)

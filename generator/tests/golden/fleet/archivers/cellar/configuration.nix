@@ -242,6 +242,8 @@ in
         if ! modprobe zfs; then
           modprobe -d /run/current-system/kernel-modules zfs
         fi
+        # Until udev has seen /dev/zfs only root may use it.
+        udevadm settle
       fi
 
       # -N mounts nothing, so nothing keeps the pool from being exported. Without a cache file no
