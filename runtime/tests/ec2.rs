@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use dormouse::ec2::bake::PURPOSE;
 use dormouse::ec2::model::{Attachment, Instance, InstanceState, Volume};
-use dormouse::ec2::problem::{Kind, Problem};
+use dormouse::ec2::problem::{Kind, NO_CREDENTIALS, Problem};
 use dormouse::ec2::wake::{Choice, choose};
 
 fn instance(id: &str, state: InstanceState, launched: i64) -> Instance {
@@ -86,6 +86,8 @@ fn every_refusal_says_what_to_do() {
         ("InvalidGroup.Duplicate", Kind::Duplicate, "run it again"),
         ("VcpuLimitExceeded", Kind::Quota, "quota"),
         ("ExpiredToken", Kind::Credentials, "credentials"),
+        (NO_CREDENTIALS, Kind::Credentials, "credentials"),
+        ("InvalidAMIID.Unavailable", Kind::NotFound, "`dormouse up`"),
         ("SomethingNew", Kind::Other, "run it again"),
     ];
     for (code, kind, help) in cases {

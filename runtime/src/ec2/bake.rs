@@ -15,7 +15,8 @@ use super::failure::Failure;
 use super::machine::{CONFIGURATION, Machine};
 use super::model::{Image, Instance, InstanceState};
 use super::poll::Poll;
-use super::sleep;
+use super::problem::Kind;
+use super::{sleep, wake};
 use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::provider;
@@ -63,7 +64,12 @@ pub async fn bake(machine: &Machine<'_>, hash: &str) -> Result<(), Error> {
     );
     launch.tags.insert(PURPOSE.to_owned(), "bake".to_owned());
     machine.note(since, &format!("starting {} ({})", base.id, base.name));
-    let instance = machine.api.launch(&launch).await?;
+    let instance = match machine.api.launch(&launch).await {
+        Err(problem) if problem.kind() == Kind::NoAnswer => {
+            wake::unanswered(machine, &launch.client_token, problem).await?
+        }
+        answer => answer?,
+    };
     let made = make(machine, &instance, &base, &key, hash, since).await;
     let ended = sleep::terminate(machine, &instance.id).await;
     machine.token("bake")?.forget()?;

@@ -1,12 +1,15 @@
 //! What EC2 refuses, and what to do about it.
 
+/// Stands for EC2's error code when there are no credentials to ask it with.
+pub const NO_CREDENTIALS: &str = "NoCredentials";
+
 /// A call that EC2 did not do, or whose answer was lost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("EC2 {action} failed: {}", text(.code, .message))]
 pub struct Problem {
     /// The call, by its name in IAM: `RunInstances`.
     pub action: &'static str,
-    /// EC2's error code, if there was an answer.
+    /// EC2's error code, if there was an answer; [`NO_CREDENTIALS`] if it was not even asked.
     pub code: Option<String>,
     /// The reason in words.
     pub message: String,
@@ -49,41 +52,51 @@ pub enum Kind {
     Other,
 }
 
-impl Problem {
-    /// What kind of refusal it is.
+impl Kind {
+    /// What EC2's error code means.
     #[must_use]
-    pub fn kind(&self) -> Kind {
-        let Some(code) = self.code.as_deref() else { return Kind::NoAnswer };
+    pub fn of(code: &str) -> Self {
         match code {
-            "UnauthorizedOperation" => Kind::Unauthorized,
+            "UnauthorizedOperation" => Self::Unauthorized,
             "AuthFailure"
             | "InvalidClientTokenId"
             | "ExpiredToken"
             | "SignatureDoesNotMatch"
             | "OptInRequired"
-            | "RequestExpired" => Kind::Credentials,
+            | "RequestExpired"
+            | NO_CREDENTIALS => Self::Credentials,
             "InsufficientInstanceCapacity"
             | "InsufficientHostCapacity"
             | "SpotMaxPriceTooLow"
             | "MaxSpotInstanceCountExceeded"
-            | "Unsupported" => Kind::NoCapacity,
-            "RequestLimitExceeded" | "Throttling" | "ThrottlingException" => Kind::Throttled,
-            "VolumeInUse" | "DependencyViolation" | "InvalidGroup.InUse" => Kind::InUse,
+            | "Unsupported" => Self::NoCapacity,
+            "RequestLimitExceeded" | "Throttling" | "ThrottlingException" => Self::Throttled,
+            "VolumeInUse" | "DependencyViolation" | "InvalidGroup.InUse" => Self::InUse,
             "IncorrectState"
             | "IncorrectInstanceState"
             | "IncorrectModificationState"
-            | "VolumeModificationRateExceeded" => Kind::WrongState,
-            "InvalidVolume.ZoneMismatch" => Kind::ZoneMismatch,
-            "IdempotentParameterMismatch" => Kind::TokenMismatch,
-            "IdempotentInstanceTerminated" => Kind::TokenEnded,
+            | "VolumeModificationRateExceeded" => Self::WrongState,
+            "InvalidVolume.ZoneMismatch" => Self::ZoneMismatch,
+            "IdempotentParameterMismatch" => Self::TokenMismatch,
+            "IdempotentInstanceTerminated" => Self::TokenEnded,
             "VcpuLimitExceeded"
             | "InstanceLimitExceeded"
             | "VolumeLimitExceeded"
-            | "MaxIOPSLimitExceeded" => Kind::Quota,
-            code if code.ends_with(".Duplicate") => Kind::Duplicate,
-            code if code.ends_with(".NotFound") || code.ends_with(".Malformed") => Kind::NotFound,
-            _ => Kind::Other,
+            | "MaxIOPSLimitExceeded" => Self::Quota,
+            code if code.ends_with(".Duplicate") => Self::Duplicate,
+            code if [".NotFound", ".Malformed", ".Unavailable"].iter().any(|end| code.ends_with(end)) => {
+                Self::NotFound
+            }
+            _ => Self::Other,
         }
+    }
+}
+
+impl Problem {
+    /// What kind of refusal it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.code.as_deref().map_or(Kind::NoAnswer, Kind::of)
     }
 
     /// What to do next.

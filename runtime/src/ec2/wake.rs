@@ -18,6 +18,9 @@ const RUNNING: Duration = Duration::from_secs(600);
 /// How long a volume may need to leave an instance that is ending and to be attached.
 const ATTACHED: Duration = Duration::from_secs(600);
 
+/// How long EC2 may need until it shows what it launched.
+const SHOWN: Duration = Duration::from_secs(15);
+
 /// First and longest pause between two looks.
 const FIRST: Duration = Duration::from_secs(3);
 const LONGEST: Duration = Duration::from_secs(6);
@@ -131,17 +134,28 @@ async fn launch(machine: &Machine<'_>, since: Instant) -> Result<Instance, Error
                     launch.spot = false;
                     launch.client_token = tokens.renew()?;
                 }
-                Kind::NoAnswer => {
-                    return Err(
-                        Failure::LaunchUnanswered { archiver: machine.name.to_owned(), problem }.into()
-                    );
-                }
+                Kind::NoAnswer => return unanswered(machine, &launch.client_token, problem).await,
                 _ => return Err(problem.into()),
             },
         }
     }
     let message = "EC2 took none of four client tokens".to_owned();
     Err(Problem { action: "RunInstances", code: None, message }.into())
+}
+
+/// What was launched with a token although no answer came; EC2 shows it after some seconds.
+///
+/// # Errors
+/// [`Failure::LaunchUnanswered`] when nothing is to be seen.
+pub async fn unanswered(machine: &Machine<'_>, token: &str, problem: Problem) -> Result<Instance, Error> {
+    let mut poll = Poll::new(FIRST, LONGEST, SHOWN);
+    while poll.again().await {
+        match machine.api.launched_with(token).await {
+            Ok(Some(instance)) if instance.is_live() => return Ok(instance),
+            _ => {}
+        }
+    }
+    Err(Failure::LaunchUnanswered { archiver: machine.name.to_owned(), problem }.into())
 }
 
 /// Waits until it runs, gives it the volume, finds its address.

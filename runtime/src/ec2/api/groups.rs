@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 
-use super::{Api, by_tags, convert, incomplete, problem, tagged};
+use super::{Api, by_tags, convert, gone, incomplete, problem, tagged};
 use crate::ec2::model::Group;
 use crate::ec2::problem::{Kind, Problem};
 
@@ -40,8 +40,13 @@ impl Api {
             .description("ssh to a Dormouse archiver")
             .set_vpc_id(vpc)
             .tag_specifications(tagged(ResourceType::SecurityGroup, tags));
-        let answer = call.send().await.map_err(problem("CreateSecurityGroup"))?;
-        answer.group_id.ok_or_else(|| incomplete("CreateSecurityGroup", "the group's id"))
+        match call.send().await.map_err(problem("CreateSecurityGroup")) {
+            // The SDK repeats a call whose answer was lost.
+            Err(problem) if problem.kind() == Kind::Duplicate => {
+                self.groups(tags).await?.into_iter().next().map(|group| group.id).ok_or(problem)
+            }
+            answer => answer?.group_id.ok_or_else(|| incomplete("CreateSecurityGroup", "the group's id")),
+        }
     }
 
     async fn vpc_of(&self, subnet: &str) -> Result<Option<String>, Problem> {
@@ -75,9 +80,6 @@ impl Api {
     /// [`Problem`].
     pub async fn delete_group(&self, group: &str) -> Result<(), Problem> {
         let answer = self.client.delete_security_group().group_id(group).send().await;
-        match answer.map_err(problem("DeleteSecurityGroup")) {
-            Err(problem) if problem.kind() != Kind::NotFound => Err(problem),
-            _ => Ok(()),
-        }
+        gone(answer.map_err(problem("DeleteSecurityGroup")))
     }
 }

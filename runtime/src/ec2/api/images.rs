@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::ResourceType;
 
-use super::{Api, by_tags, convert, filter, incomplete, problem, tagged};
+use super::{Api, by_tags, convert, filter, gone, incomplete, problem, tagged};
 use crate::ec2::model::Image;
 use crate::ec2::problem::{Kind, Problem};
 
@@ -66,23 +66,26 @@ impl Api {
             .name(name)
             .tag_specifications(tagged(ResourceType::Image, tags))
             .tag_specifications(tagged(ResourceType::Snapshot, tags));
-        let answer = call.send().await.map_err(problem("CreateImage"))?;
-        answer.image_id.ok_or_else(|| incomplete("CreateImage", "the image's id"))
+        match call.send().await.map_err(problem("CreateImage")) {
+            // The SDK repeats a call whose answer was lost.
+            Err(problem) if problem.kind() == Kind::Duplicate => {
+                let mut images = self.own_images(tags).await?.into_iter();
+                images.find(|image| image.name == name).map(|image| image.id).ok_or(problem)
+            }
+            answer => answer?.image_id.ok_or_else(|| incomplete("CreateImage", "the image's id")),
+        }
     }
 
-    /// Takes an image away, with the EBS snapshots that it is made of.
+    /// Takes an image away, with the EBS snapshots that it is made of; what is gone is no error.
     ///
     /// # Errors
     /// [`Problem`].
     pub async fn delete_image(&self, image: &Image) -> Result<(), Problem> {
         let call = self.client.deregister_image().image_id(&image.id);
-        call.send().await.map_err(problem("DeregisterImage"))?;
+        gone(call.send().await.map_err(problem("DeregisterImage")))?;
         for snapshot in &image.snapshots {
             let answer = self.client.delete_snapshot().snapshot_id(snapshot).send().await;
-            match answer.map_err(problem("DeleteSnapshot")) {
-                Err(problem) if problem.kind() != Kind::NotFound => return Err(problem),
-                _ => {}
-            }
+            gone(answer.map_err(problem("DeleteSnapshot")))?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use aws_sdk_ec2::types::{
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Api, by_tags, convert, filter, incomplete, problem, tagged};
+use super::{Api, by_tags, convert, filter, gone, incomplete, problem, tagged};
 use crate::ec2::model::{Instance, InstanceType, Launch};
 use crate::ec2::problem::{Kind, Problem};
 
@@ -97,10 +97,7 @@ impl Api {
     /// [`Problem`].
     pub async fn terminate(&self, id: &str) -> Result<(), Problem> {
         let answer = self.client.terminate_instances().instance_ids(id).send().await;
-        match answer.map_err(problem("TerminateInstances")) {
-            Err(problem) if problem.kind() != Kind::NotFound => Err(problem),
-            _ => Ok(()),
-        }
+        gone(answer.map_err(problem("TerminateInstances")))
     }
 
     /// How an instance type is built.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::ResourceType;
+use aws_sdk_ec2::types::{ResourceType, VolumeModification};
 
-use super::{Api, by_tags, convert, filter, incomplete, problem, tagged};
+use super::{Api, by_tags, convert, filter, gone, incomplete, problem, tagged};
 use crate::ec2::model::{Modification, NewVolume, Volume};
 use crate::ec2::problem::{Kind, Problem};
 
@@ -65,14 +65,25 @@ impl Api {
         call.send().await.map(|_| ()).map_err(problem("AttachVolume"))
     }
 
-    /// Asks for another size.
+    /// Asks for another size, unless that is under way already.
     ///
     /// # Errors
     /// [`Problem`].
     pub async fn grow(&self, volume: &str, size_gib: u32) -> Result<(), Problem> {
-        let call =
-            self.client.modify_volume().volume_id(volume).size(size_gib.try_into().unwrap_or(i32::MAX));
-        call.send().await.map(|_| ()).map_err(problem("ModifyVolume"))
+        let size = size_gib.try_into().unwrap_or(i32::MAX);
+        let call = self.client.modify_volume().volume_id(volume).size(size);
+        match call.send().await.map_err(problem("ModifyVolume")) {
+            // The SDK repeats a call whose answer was lost.
+            Err(problem) if problem.kind() == Kind::WrongState => {
+                let latest = self.latest_modification(volume).await?;
+                if latest.is_some_and(|change| change.target_size == Some(size)) {
+                    Ok(())
+                } else {
+                    Err(problem)
+                }
+            }
+            answer => answer.map(|_| ()),
+        }
     }
 
     /// How far the latest change of a volume is; none if there never was one.
@@ -80,32 +91,28 @@ impl Api {
     /// # Errors
     /// [`Problem`].
     pub async fn modification(&self, volume: &str) -> Result<Option<Modification>, Problem> {
+        Ok(self.latest_modification(volume).await?.as_ref().map(convert::modification))
+    }
+
+    async fn latest_modification(&self, volume: &str) -> Result<Option<VolumeModification>, Problem> {
         let call = self.client.describe_volumes_modifications().filters(filter("volume-id", &[volume]));
         match call.send().await.map_err(problem("DescribeVolumesModifications")) {
             Err(problem) if problem.kind() == Kind::NotFound => Ok(None),
             Err(problem) => Err(problem),
             Ok(answer) => {
-                let latest = answer
-                    .volumes_modifications()
-                    .iter()
-                    .max_by_key(|change| change.start_time.map(|time| time.secs()));
-                Ok(latest.map(convert::modification))
+                let changes = answer.volumes_modifications.unwrap_or_default().into_iter();
+                Ok(changes.max_by_key(|change| change.start_time.map(|time| time.secs())))
             }
         }
     }
 
-    /// Deletes a volume.
+    /// Deletes a volume; one that is gone is deleted.
     ///
     /// # Errors
     /// [`Problem`].
     pub async fn delete_volume(&self, volume: &str) -> Result<(), Problem> {
-        self.client
-            .delete_volume()
-            .volume_id(volume)
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(problem("DeleteVolume"))
+        let answer = self.client.delete_volume().volume_id(volume).send().await;
+        gone(answer.map_err(problem("DeleteVolume")))
     }
 
     /// Begins an EBS snapshot of a volume.
