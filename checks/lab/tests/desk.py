@@ -1,0 +1,166 @@
+"""The product on this computer, with an EC2 whose machines exist in memory only."""
+
+import hashlib
+import itertools
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from checks.lab import process
+from checks.lab.ec2 import ec2 as lab_ec2
+from checks.lab.ec2.ec2 import REGION, ZONE, Ec2
+from checks.lab.ec2.fixtures import IMAGE, client
+from checks.lab.process import Result
+from checks.lab.product import binary
+from checks.lab.tests.generated import Archiver
+
+TAGS = {"dormouse:spec": "lab", "dormouse:archiver": "archiver"}
+Tags = list[dict[str, str]]
+
+
+@dataclass
+class Desk:
+    """Someone who types `dormouse` here. `provider` and `volume` change the spec."""
+
+    folder: Path
+    ec2: Ec2
+    provider: dict[str, Any] = field(default_factory=dict)
+    volume: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.api = client(self.ec2.observer_endpoint)
+        self.files = Archiver(self.folder)
+        provider = {"type": "ec2", "region": REGION, "availability_zone": ZONE, "instance_type": "t3.small"}
+        provider |= {"image": {"nixos": "26.05"}, "ssh_from": ["10.77.0.0/24"], **self.provider}
+        self.files.generate(provider=provider, volume={"size_gib": 125, **self.volume})
+
+    def respecify(self, **provider: Any) -> None:
+        """Changes what no generated file depends upon."""
+        path = self.folder / "dormouse.json"
+        spec = json.loads(path.read_text())
+        spec["archivers"]["archiver"]["provider"] |= provider
+        path.write_text(json.dumps(spec))
+
+    def run(self, *arguments: str, **environment: str) -> Result:
+        """Runs dormouse to its end; an empty variable is one that is not there."""
+        return process.run(self.argv(*arguments, **environment), timeout=120, check=False)
+
+    def argv(self, *arguments: str, **environment: str) -> list[str]:
+        """Nothing of this computer's own environment counts."""
+        folders = {"HOME": "home", "RUNTIME_DIRECTORY": "run", "STATE_DIRECTORY": "state"}
+        variables = {name: str(self.folder / path) for name, path in folders.items()}
+        variables |= {"PATH": "/usr/bin:/bin", **self.ec2.environment, **environment}
+        shown = [f"{name}={value}" for name, value in variables.items() if value]
+        dormouse = [str(binary("dormouse")), "--host", "desktop", "--spec", str(self.folder / "dormouse.json")]
+        dormouse += ["--secrets", str(self.folder / "secrets")]
+        return ["env", "-i", *shown, *dormouse, *arguments]
+
+    def until_ssh(self, *arguments: str) -> str:
+        """Runs dormouse until it waits for ssh, where an imaginary machine's part is over."""
+        running = process.start(self.argv(*arguments), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert running.stderr is not None
+        late = threading.Timer(120, running.kill)
+        late.start()
+        said = []
+        for line in running.stderr:
+            said.append(line.decode())
+            if "waiting for ssh" in said[-1]:
+                running.kill()
+        late.cancel()
+        running.wait()
+        assert any("waiting for ssh" in line for line in said), said
+        return "".join(said)
+
+    def set_up(self) -> None:
+        """Makes what `up` leaves: a security group, a volume, an image of the configuration."""
+        self.make_group()
+        self.make_volume()
+        self.make_image()
+
+    def make_group(self) -> str:
+        tags = specifications("security-group")
+        made = self.api.create_security_group(GroupName="archiver", Description="ssh", **tags)
+        return str(made["GroupId"])
+
+    def make_volume(self, zone: str = ZONE, size: int = 125) -> str:
+        tags = specifications("volume")
+        made = self.api.create_volume(AvailabilityZone=zone, Size=size, VolumeType="sc1", **tags)
+        self.wait()
+        return str(made["VolumeId"])
+
+    def make_image(self) -> str:
+        instance = self.launch()
+        digest = hashlib.sha256(self.files.configuration.encode()).hexdigest()
+        tags = specifications("image", **{"dormouse:configuration": digest[:16]})
+        image = self.api.create_image(InstanceId=instance, Name="archiver", **tags)["ImageId"]
+        self.end(instance)
+        return str(image)
+
+    def launch(self, tags: dict[str, str] | None = None) -> str:
+        """An instance that is not dormouse's doing, running."""
+        ask = {"ImageId": IMAGE, "InstanceType": "t3.small", "MinCount": 1, "MaxCount": 1}
+        mark = specifications("instance", **tags) if tags else {}
+        made = self.api.run_instances(**ask, Placement={"AvailabilityZone": ZONE}, **mark)
+        self.wait()
+        return str(made["Instances"][0]["InstanceId"])
+
+    def attach(self, volume: str, instance: str) -> None:
+        self.api.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
+        self.wait()
+
+    def end(self, *instances: str) -> None:
+        """Ends these instances, or all."""
+        self.api.terminate_instances(InstanceIds=list(instances) or self.running())
+        self.wait()
+
+    def wait(self) -> None:
+        """Lets everything that is under way in EC2 come to its end."""
+        for _ in range(3):
+            self.ec2.clock.advance(2)
+            self.ec2.instances()
+
+    def running(self) -> list[str]:
+        return [life.id for life in self.ec2.alive()]
+
+    def launches(self) -> list[str]:
+        """How each launch that dormouse has asked for ended."""
+        return [call.outcome for call in self.ec2.calls.made if call.action == "RunInstances"]
+
+    def policy(self) -> set[str]:
+        """The actions that the generated policy allows, without their service."""
+        text = (self.folder / "generated/archivers/archiver/iam-policy.json").read_text()
+        actions = [statement["Action"] for statement in json.loads(text)["Statement"]]
+        flat = [name for names in actions for name in ([names] if isinstance(names, str) else names)]
+        return {name.removeprefix("ec2:") for name in flat}
+
+
+def specifications(kind: str, **more: str) -> dict[str, Any]:
+    tags = [{"Key": key, "Value": value} for key, value in {**TAGS, **more}.items()]
+    return {"TagSpecifications": [{"ResourceType": kind, "Tags": tags}]}
+
+
+class Desks:
+    """Makes desks, each with an EC2 of its own."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._numbers = itertools.count()
+
+    def __call__(self, *, ready: bool = False, volume: dict[str, Any] | None = None, **provider: Any) -> Desk:
+        opened = self._stack.enter_context(lab_ec2.opened())
+        desk = Desk(self._folder / f"desk-{next(self._numbers)}", opened, provider, volume or {})
+        if ready:
+            desk.set_up()
+        return desk
+
+
+@contextmanager
+def desks(folder: Path) -> Iterator[Desks]:
+    with ExitStack() as stack:
+        yield Desks(folder, stack)
