@@ -1,5 +1,6 @@
 # demo   one whole backup cycle, on two virtual machines with real ZFS
 # test   everything that CI runs
+# test-long  what `test` only samples: every fault and every kill of an archiver's life; hours
 # check  what needs no virtual machine: formatting, lints, unit, golden and Nix tests
 # fmt    formats the sources
 # bench  timings
@@ -20,12 +21,15 @@ PYTHON := $(VENV)/bin/python
 # The lab makes network namespaces, which only root may.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_BIN_DIR,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
 
-.PHONY: demo test check lint unit nix lab fmt bench setup build clean
+.PHONY: demo test test-long check lint unit nix lab fmt bench setup build clean
 
 demo: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab demo
 
 test: check lab
+
+test-long: build $(VENV)/ready
+	$(ROOT) $(PYTHON) -m checks.lab test -m long
 
 check: lint unit nix
 
