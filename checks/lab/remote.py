@@ -4,7 +4,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +33,12 @@ class Running:
 
     def is_running(self) -> bool:
         return self._client.poll() is None
+
+    def said(self) -> Iterator[str]:
+        """Each line on stderr as it comes; what was read here, `wait` does not return again."""
+        assert self._client.stderr is not None
+        for line in self._client.stderr:
+            yield line.decode(errors="replace")
 
     def wait(self, timeout: float = 120) -> Result:
         """Waits for the command's end and returns what it said after its start."""

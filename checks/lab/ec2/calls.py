@@ -23,6 +23,10 @@ class Call:
         self.action = form.get("Action") or ""
         self.parameters = without_secrets(form)
 
+    def asks_for(self) -> dict[str, str]:
+        """As `Form.asks_for`."""
+        return Form(self.parameters).asks_for()
+
 
 @dataclass
 class Calls:
@@ -41,6 +45,12 @@ class Calls:
     def count(self, action: str | None = None, *, since: int = 0) -> int:
         """How many calls there were, of one action or of all."""
         return sum(action in (None, call.action) for call in self.made[since:])
+
+    def steps(self, *, since: int = 0) -> list[str]:
+        """The actions, without calls that only repeat the one before, as `faults.Step` counts."""
+        asked = [(call.action, call.asks_for()) for call in self.made[since:]]
+        pairs = zip(asked, [None, *asked], strict=False)
+        return [call[0] for call, before in pairs if call != before]
 
     def by_action(self, *, since: int = 0) -> Counter[str]:
         return Counter(call.action for call in self.made[since:])

@@ -9,6 +9,7 @@ from checks.lab.ec2.form import Form
 from checks.lab.ec2.refusal import Refusal
 
 When = Callable[[Form], bool]
+Asked = tuple[str | None, dict[str, str]] | None
 EVERY = "*"
 DENIED = (
     "You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/lab is not"
@@ -24,8 +25,35 @@ def always(_: Form) -> bool:
     return True
 
 
+def nothing() -> None:
+    pass
+
+
 def is_spot(form: Form) -> bool:
     return form.get("InstanceMarketOptions.MarketType") == "spot"
+
+
+class Step:
+    """Holds for the calls of one step, counted from 1 from now on.
+
+    Calls that only repeat the one before, as polls and retries do, are the same
+    step. With `onwards`, it holds for all later calls of that step's action too.
+    """
+
+    def __init__(self, number: int, *, onwards: bool = False) -> None:
+        self._left = number
+        self._onwards = onwards
+        self._last: Asked = None
+        self._action: str | None = None
+
+    def __call__(self, form: Form) -> bool:
+        action = form.get("Action")
+        if (action, form.asks_for()) != self._last:
+            self._last = (action, form.asks_for())
+            self._left -= 1
+        if self._left == 0:
+            self._action = action
+        return self._left == 0 or (self._onwards and self._left < 0 and action == self._action)
 
 
 @dataclass
@@ -40,6 +68,8 @@ class Fault:
     delay: float = 0
     loses_request: bool = False
     loses_reply: bool = False
+    # What happens instead, in the thread of the call.
+    act: Callable[[], None] = nothing
 
     def hits(self, action: str, form: Form) -> bool:
         if self.left == 0 or self.action not in (action, EVERY) or not self.when(form):
@@ -75,6 +105,10 @@ class Faults:
         """The call is done and answered, but late."""
         self._faults.append(Fault(action, times, when, delay=seconds))
 
+    def at(self, number: int, act: Callable[[], None], *, done: bool) -> None:
+        """Calls `act` at a step (see `Step`) whose caller hears nothing: nothing was done, or it was."""
+        self._faults.append(Fault(EVERY, 1, Step(number), loses_request=not done, loses_reply=done, act=act))
+
     def deny(self, action: str) -> None:
         """The caller has no right to this action, until `allow`."""
         message = DENIED.format(action=action)
@@ -87,14 +121,15 @@ class Faults:
     def clear(self) -> None:
         self._faults.clear()
 
-    def strike(self, action: str, form: Form) -> bool:
-        """What happens before a call is done; whether its answer is lost afterwards."""
+    def strike(self, action: str, form: Form) -> list[Fault]:
+        """What happens before a call is done; returns what will happen to its answer."""
         with self._lock:
             hits = [fault for fault in self._faults if fault.hits(action, form)]
         time.sleep(sum(fault.delay for fault in hits))
         for fault in hits:
             if fault.loses_request:
+                fault.act()
                 raise ReplyLost
             if fault.code:
                 raise Refusal(fault.code, fault.message)
-        return any(fault.loses_reply for fault in hits)
+        return [fault for fault in hits if fault.loses_reply]

@@ -79,11 +79,12 @@ class Front:
         return [body]
 
     def _answer(self, call: Call, environ: dict[str, Any], form: Form) -> bytes:
-        loses_reply = self.faults.strike(call.action, form)
+        losses = self.faults.strike(call.action, form)
         with self.lock:
             self.region(signed_region(environ)).throttle.check(call.action, form)
         body = self._perform(call, environ, form)
-        if loses_reply:
+        for fault in losses:
+            fault.act()
             raise ReplyLost
         return body
 

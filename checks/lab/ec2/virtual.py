@@ -66,6 +66,10 @@ class VirtualMachines:
         """The machine itself, for tests that look into it or cut its network."""
         return self._hands[instance_id].vm
 
+    def image_disk(self, image_id: str) -> Path:
+        """The disk of an image that CreateImage made, for tests that search it."""
+        return self._disks.images[image_id].disk
+
     def start(self, launch: Launch) -> str:
         base = self._disks.images.get(launch.image_id)
         number = self._free_number()

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from checks.lab.ec2 import ec2
+from checks.lab.ec2.faults import Step
 from checks.lab.ec2.fixtures import Account, account, client, refused  # noqa: F401
 
 
@@ -49,6 +50,29 @@ def test_a_lost_request_leaves_nothing(account: Account) -> None:
     with pytest.raises(ConnectionClosedError):
         account.run(ClientToken="wake-1")
     assert account.ec2.instances() == []
+
+
+def test_a_step_is_a_call_and_all_that_only_repeat_it(account: Account) -> None:
+    happened: list[int] = []
+    account.ec2.faults.at(2, lambda: happened.append(len(account.ec2.region().volumes)), done=False)
+    account.ec2.faults.at(4, lambda: happened.append(len(account.ec2.region().volumes)), done=True)
+    account.api.describe_volumes()
+    account.api.describe_volumes()
+    for _ in range(2):
+        with pytest.raises(ConnectionClosedError):
+            account.volume()
+        account.api.describe_volumes()
+    assert happened == [0, 1]
+    assert account.ec2.calls.steps() == ["DescribeVolumes", "CreateVolume"] * 2 + ["DescribeVolumes"]
+
+
+def test_a_fault_that_begins_at_a_step_hits_its_action_from_then_on(account: Account) -> None:
+    account.ec2.faults.fail("*", "Unavailable", times=None, when=Step(2, onwards=True))
+    account.api.describe_volumes()
+    for _ in range(2):
+        with refused("Unavailable"):
+            account.api.describe_instances()
+        account.api.describe_volumes()
 
 
 def test_a_delayed_call_is_answered_late_and_holds_up_no_other(account: Account) -> None:
