@@ -80,8 +80,13 @@ pub async fn bake(machine: &Machine<'_>, hash: &str) -> Result<(), Error> {
     }
 }
 
-/// A set-up that was killed may have left one.
+/// A set-up that was killed may have left one, which has a token as long as it bakes.
 async fn end_others(machine: &Machine<'_>) -> Result<(), Error> {
+    if let Some(token) = machine.token("bake")?.last()?
+        && let Some(instance) = wake::launched_with(machine, &token).await
+    {
+        sleep::terminate(machine, &instance.id).await?;
+    }
     for instance in sleep::remaining(machine).await? {
         if instance.tags.contains_key(PURPOSE) {
             sleep::terminate(machine, &instance.id).await?;

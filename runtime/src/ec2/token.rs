@@ -28,10 +28,17 @@ impl TokenFile {
     /// # Errors
     /// When it cannot be read or written.
     pub fn get(&self) -> io::Result<String> {
+        self.last()?.map_or_else(|| self.renew(), Ok)
+    }
+
+    /// The token that was written down, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn last(&self) -> io::Result<Option<String>> {
         match std::fs::read_to_string(&self.path) {
-            Ok(token) if is_token(&token) => Ok(token),
-            Ok(_) => self.renew(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.renew(),
+            Ok(token) => Ok(Some(token).filter(|token| is_token(token))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }

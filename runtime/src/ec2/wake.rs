@@ -143,19 +143,25 @@ async fn launch(machine: &Machine<'_>, since: Instant) -> Result<Instance, Error
     Err(Problem { action: "RunInstances", code: None, message }.into())
 }
 
-/// What was launched with a token although no answer came; EC2 shows it after some seconds.
+/// What was launched although EC2's answer was lost.
 ///
 /// # Errors
 /// [`Failure::LaunchUnanswered`] when nothing is to be seen.
 pub async fn unanswered(machine: &Machine<'_>, token: &str, problem: Problem) -> Result<Instance, Error> {
+    let unanswered = || Failure::LaunchUnanswered { archiver: machine.name.to_owned(), problem }.into();
+    launched_with(machine, token).await.ok_or_else(unanswered)
+}
+
+/// The instance that was launched with a token, if one lives; EC2 shows it after some seconds.
+pub async fn launched_with(machine: &Machine<'_>, token: &str) -> Option<Instance> {
     let mut poll = Poll::new(FIRST, LONGEST, SHOWN);
     while poll.again().await {
         match machine.api.launched_with(token).await {
-            Ok(Some(instance)) if instance.is_live() => return Ok(instance),
+            Ok(Some(instance)) if instance.is_live() => return Some(instance),
             _ => {}
         }
     }
-    Err(Failure::LaunchUnanswered { archiver: machine.name.to_owned(), problem }.into())
+    None
 }
 
 /// Waits until it runs, gives it the volume, finds its address.
