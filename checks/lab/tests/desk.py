@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -18,9 +19,22 @@ from checks.lab.ec2.fixtures import IMAGE, client
 from checks.lab.process import Result
 from checks.lab.product import binary
 from checks.lab.tests.generated import Archiver
+from checks.lab.tests.sweep import Kill, Victim
 
+AT_SSH = re.compile("waiting for ssh|waiting until it is the configuration")
 TAGS = {"dormouse:spec": "lab", "dormouse:archiver": "archiver"}
-Tags = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """How a run ended, and each line of what it said."""
+
+    code: int
+    said: list[str]
+
+    @property
+    def reached_ssh(self) -> bool:
+        return any(AT_SSH.search(line) for line in self.said)
 
 
 @dataclass
@@ -35,8 +49,9 @@ class Desk:
     def __post_init__(self) -> None:
         self.api = client(self.ec2.observer_endpoint)
         self.files = Archiver(self.folder)
-        provider = {"type": "ec2", "region": REGION, "availability_zone": ZONE, "instance_type": "t3.small"}
-        provider |= {"image": {"nixos": "26.05"}, "ssh_from": ["10.77.0.0/24"], **self.provider}
+        provider: dict[str, Any] = {"type": "ec2", "region": REGION, "availability_zone": ZONE}
+        provider |= {"instance_type": "t3.small", "image": {"nixos": "26.05"}}
+        provider |= {"ssh_from": ["10.77.0.0/24"], **self.provider}
         self.files.generate(provider=provider, volume={"size_gib": 125, **self.volume})
 
     def respecify(self, **provider: Any) -> None:
@@ -56,25 +71,34 @@ class Desk:
         variables = {name: str(self.folder / path) for name, path in folders.items()}
         variables |= {"PATH": "/usr/bin:/bin", **self.ec2.environment, **environment}
         shown = [f"{name}={value}" for name, value in variables.items() if value]
-        dormouse = [str(binary("dormouse")), "--host", "desktop", "--spec", str(self.folder / "dormouse.json")]
-        dormouse += ["--secrets", str(self.folder / "secrets")]
+        dormouse = [str(binary("dormouse")), "--spec", str(self.folder / "dormouse.json")]
+        dormouse += ["--secrets", str(self.folder / "secrets"), "--host", "desktop"]
         return ["env", "-i", *shown, *dormouse, *arguments]
 
     def until_ssh(self, *arguments: str) -> str:
         """Runs dormouse until it waits for ssh, where an imaginary machine's part is over."""
+        done = self.follow(*arguments)
+        assert done.reached_ssh, done
+        return "".join(done.said)
+
+    def follow(self, *arguments: str, kill: Kill | None = None) -> "Followed":
+        """Runs dormouse until it ends, waits for ssh, or is to be killed."""
+        victim = Victim()
+        if kill:
+            kill.arm(self.ec2, victim.kill)
         running = process.start(self.argv(*arguments), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        victim.set_result(running.kill)
         assert running.stderr is not None
-        late = threading.Timer(120, running.kill)
+        late = threading.Timer(180, running.kill)
         late.start()
         said = []
         for line in running.stderr:
             said.append(line.decode())
-            if "waiting for ssh" in said[-1]:
+            if AT_SSH.search(said[-1]) or (kill and kill.when == "said" and len(said) == kill.number):
                 running.kill()
         late.cancel()
-        running.wait()
-        assert any("waiting for ssh" in line for line in said), said
-        return "".join(said)
+        self.ec2.faults.clear()
+        return Followed(running.wait(), said)
 
     def set_up(self) -> None:
         """Makes what `up` leaves: a security group, a volume, an image of the configuration."""

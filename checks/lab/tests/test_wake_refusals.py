@@ -40,7 +40,9 @@ def test_without_capacity_nothing_runs_and_another_type_is_advised(desks: Desks)
     assert desk.launches() == ["InsufficientInstanceCapacity"]
 
 
-@pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", "SpotMaxPriceTooLow", "MaxSpotInstanceCountExceeded"])
+@pytest.mark.parametrize(
+    "code", ["InsufficientInstanceCapacity", "SpotMaxPriceTooLow", "MaxSpotInstanceCountExceeded"]
+)
 def test_spot_without_capacity_falls_back_to_on_demand(desks: Desks, code: str) -> None:
     desk = desks(ready=True, market="spot")
     desk.ec2.faults.fail("RunInstances", code, times=None, when=is_spot)
