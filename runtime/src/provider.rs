@@ -1,19 +1,18 @@
-//! How an archiver is brought up, and let go again.
+//! How an archiver is brought up; [`session`] lets it go again.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+pub mod session;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use dormouse_generator::spec::Provider;
 use dormouse_generator::{layout, reach};
 
+use self::session::Session;
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::ec2::failure::Failure;
 use crate::ec2::machine::Machine;
-use crate::ec2::model::Instance;
-use crate::ec2::sleep;
 use crate::ec2::wake::{Awake, end_after, wake};
 use crate::error::Error;
 use crate::folder;
@@ -53,15 +52,6 @@ pub enum Identity {
     Host,
     /// The administrator, as root, for `up` and resizing.
     Admin,
-}
-
-/// An archiver that is up and connected.
-#[derive(Debug)]
-pub struct Session<'a> {
-    /// The connected archiver.
-    pub archiver: Archiver,
-    /// Its instance, if it lives on EC2.
-    instance: Option<(Machine<'a>, Awake)>,
 }
 
 /// Wakes an archiver if need be and connects to it; `pool` says whether to wait for its pool.
@@ -175,89 +165,6 @@ async fn import(machine: &Machine<'_>, archiver: &Archiver, since: Instant) -> R
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-impl Session<'_> {
-    /// Goes without sending the archiver to sleep: it does that by itself.
-    pub fn leave(self) {}
-
-    /// Lets the archiver sleep, unless somebody else uses it.
-    ///
-    /// # Errors
-    /// [`Failure::MayStillRun`] unless its end was seen or others use it.
-    pub async fn close(self) -> Result<(), Error> {
-        let Some((machine, awake)) = self.instance else { return Ok(()) };
-        let since = Instant::now();
-        match self.archiver.power_off().await {
-            Ok(0) => {
-                drop(self.archiver);
-                sleep::see_off(&machine, &awake.instance.id, since).await
-            }
-            Ok(others) => {
-                let word = if others == 1 { "session" } else { "sessions" };
-                machine.note(since, &format!("stays awake for {others} other {word}"));
-                Ok(())
-            }
-            Err(error) => {
-                machine.note(since, &format!("it could not be asked to power off: {error}"));
-                drop(self.archiver);
-                sleep::see_off(&machine, &awake.instance.id, since).await
-            }
-        }
-    }
-}
-
-/// The archivers that a command has connected to: each is woken once, and let go at the end.
-#[derive(Debug)]
-pub struct Sessions<'a> {
-    context: &'a Context,
-    open: BTreeMap<&'a str, Session<'a>>,
-}
-
-impl<'a> Sessions<'a> {
-    /// None yet.
-    #[must_use]
-    pub fn new(context: &'a Context) -> Self {
-        Self { context, open: BTreeMap::new() }
-    }
-
-    /// The session with an archiver, with its pool; opened when there is none that stands.
-    ///
-    /// # Errors
-    /// As [`connect`].
-    pub async fn get(&mut self, name: &'a str) -> Result<&mut Archiver, Error> {
-        if self.open.get_mut(name).is_some_and(|session| !session.archiver.is_alive()) {
-            self.open.remove(name);
-        }
-        let session = match self.open.entry(name) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(connect(self.context, name, Identity::Host, true).await?),
-        };
-        Ok(&mut session.archiver)
-    }
-
-    /// Lets all of them sleep that nobody else uses; returns what went wrong with each.
-    pub async fn close(self) -> Vec<(&'a str, Error)> {
-        let mut errors = Vec::new();
-        for (name, session) in self.open {
-            errors.extend(session.close().await.err().map(|error| (name, error)));
-        }
-        errors
-    }
-}
-
-/// Asks an instance that runs to power off; returns how many others use it. One that cannot be
-/// asked is taken for unused: watching it will show.
-pub async fn ask_to_sleep(machine: &Machine<'_>, instance: &Instance) -> usize {
-    let Some(address) = &instance.address else { return 0 };
-    let asked = async {
-        let endpoint = endpoint(machine.context, machine.name, Identity::Host, Some(address))?;
-        open(machine.context, endpoint).await?.power_off().await
-    };
-    asked.await.unwrap_or_else(|error| {
-        machine.note(Instant::now(), &format!("it could not be asked to power off: {error}"));
-        0
-    })
 }
 
 async fn open(context: &Context, endpoint: Endpoint) -> Result<Archiver, Error> {

@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::folder;
 use crate::lock::Lock;
 use crate::output::count;
-use crate::provider::Sessions;
+use crate::provider::session::Sessions;
 use crate::survey;
 use crate::zfs::Dataset;
 use crate::zfs::cursor::{Changes, Cursors};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::{count, error_json, human_bytes, print_error, print_json, worst};
-use crate::provider::Sessions;
+use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::replicate::dataset::{ESTIMATE, is_raw};
 use crate::zfs::plan::{Base, Decision, Stream};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::{count, error_json, human_age, human_bytes, print_error, print_json, worst};
-use crate::provider::Sessions;
+use crate::provider::session::Sessions;
 use crate::replicate::outcome::{Outcome, Result as Fate};
 
 /// Arguments of `dormouse replicate`.

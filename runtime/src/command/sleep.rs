@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::ec2::machine::Machine;
 use crate::ec2::sleep;
 use crate::error::{Error, Exit};
-use crate::provider;
+use crate::provider::session;
 
 /// Arguments of `dormouse sleep`.
 #[derive(Args, Debug)]
@@ -30,16 +30,15 @@ impl Arguments {
         let machine = machine.ok_or_else(|| Error::AlwaysOn { archiver: self.archiver.clone() })?;
         let mut exit = Exit::Done;
         for instance in sleep::remaining(&machine).await? {
-            if !self.now && instance.is_live() && provider::ask_to_sleep(&machine, &instance).await > 0 {
+            if self.now {
+                let ended = sleep::terminate(&machine, &instance.id).await;
+                ended.map_err(|error| sleep::may_still_run(&machine, &instance.id, &error))?;
+            } else if instance.is_live() && session::ask_to_sleep(&machine, &instance).await? > 0 {
                 context.say(&format!("{} stays awake: others use {}", self.archiver, instance.id));
                 exit = Exit::StillRunning;
-                continue;
+            } else {
+                sleep::see_off(&machine, &instance.id, Instant::now()).await?;
             }
-            let result = match self.now {
-                true => sleep::terminate(&machine, &instance.id).await,
-                false => sleep::see_off(&machine, &instance.id, Instant::now()).await,
-            };
-            result.map_err(|error| sleep::may_still_run(&machine, &instance.id, &error))?;
         }
         if exit == Exit::Done {
             context.say(&format!("{} is asleep", self.archiver));

@@ -159,6 +159,20 @@ pub enum Failure {
         /// EC2's reason, perhaps empty.
         reason: String,
     },
+    /// An instance runs, and does not say whether somebody uses it.
+    #[error(
+        "instance {instance} of archiver {archiver:?} runs, and cannot be asked whether somebody uses it: {detail}"
+    )]
+    NotAsked {
+        /// The archiver.
+        archiver: String,
+        /// The instance.
+        instance: String,
+        /// The region.
+        region: String,
+        /// Why it cannot be asked.
+        detail: String,
+    },
     /// An instance may still run and cost money.
     #[error("instance {instance} in {region} may still be running: {detail}")]
     MayStillRun {
@@ -180,7 +194,9 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::MayStillRun { .. } | Self::LaunchUnanswered { .. } => Exit::StillRunning,
+            Self::MayStillRun { .. } | Self::LaunchUnanswered { .. } | Self::NotAsked { .. } => {
+                Exit::StillRunning
+            }
             Self::Call(_)
             | Self::NoVolume { .. }
             | Self::NoImage { .. }
@@ -255,6 +271,10 @@ impl Failure {
                 format!("backups are intact; look at {what} in AWS' console, then run the same command again")
             }
             Self::Ended { .. } => "backups are intact; run the same command again".to_owned(),
+            Self::NotAsked { archiver, instance, region, .. } => format!(
+                "it was left alone and ends by itself after `linger` or `max_lifetime`; to end it whoever uses it: \
+                 `dormouse sleep --now {archiver}` or `aws ec2 terminate-instances --region {region} --instance-ids {instance}`"
+            ),
             Self::MayStillRun { instance, region, .. } => format!(
                 "backups are intact, but it costs money: `aws ec2 terminate-instances --region {region} \
                  --instance-ids {instance}`; it also ends by itself after `linger` or `max_lifetime`"

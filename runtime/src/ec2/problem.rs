@@ -99,6 +99,12 @@ impl Problem {
         self.code.as_deref().map_or(Kind::NoAnswer, Kind::of)
     }
 
+    /// Whether the same call may be answered in a minute.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self.kind(), Kind::NoAnswer | Kind::Throttled)
+    }
+
     /// What to do next.
     #[must_use]
     pub fn help(&self) -> String {

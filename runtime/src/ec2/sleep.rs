@@ -18,20 +18,32 @@ const TERMINATE: Duration = Duration::from_secs(600);
 const FIRST: Duration = Duration::from_secs(4);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Watches instances that were asked to power off; those that do not are terminated.
+/// Watches an instance that was asked to power off; one that does not is terminated.
 ///
 /// # Errors
-/// [`Failure::MayStillRun`] unless each was seen to be gone.
+/// [`Failure::MayStillRun`] unless its end was seen.
 pub async fn see_off(machine: &Machine<'_>, instance: &str, since: Instant) -> Result<(), Error> {
     machine.note(since, "powering off");
-    match gone(machine, instance, POWER_OFF).await {
-        Ok(true) => {}
-        Ok(false) => {
-            machine.note(since, "it does not power off; terminating it");
-            terminate(machine, instance).await.map_err(|error| may_still_run(machine, instance, &error))?;
-        }
-        Err(error) => return Err(may_still_run(machine, instance, &error)),
+    if !ends_within(machine, instance, POWER_OFF).await? {
+        machine.note(since, "it does not power off; terminating it");
+        terminate(machine, instance).await.map_err(|error| may_still_run(machine, instance, &error))?;
     }
+    note_asleep(machine, instance, since)
+}
+
+/// Whether an instance ends before the time is over.
+///
+/// # Errors
+/// [`Failure::MayStillRun`] when EC2 refuses to tell.
+pub async fn ends_within(machine: &Machine<'_>, instance: &str, within: Duration) -> Result<bool, Error> {
+    gone(machine, instance, within).await.map_err(|error| may_still_run(machine, instance, &error))
+}
+
+/// Says that an instance's end was seen; the next one needs a new client token.
+///
+/// # Errors
+/// When the token's file cannot be removed.
+pub fn note_asleep(machine: &Machine<'_>, instance: &str, since: Instant) -> Result<(), Error> {
     machine.token("wake")?.forget()?;
     machine.note(since, &format!("asleep: {instance} is terminated"));
     Ok(())
@@ -56,20 +68,23 @@ pub async fn terminate(machine: &Machine<'_>, instance: &str) -> Result<(), Erro
 
 /// Whether an instance is terminated before the time is over. One that EC2 no longer shows ended
 /// about an hour ago, or was launched so lately that it is not in view: that takes several looks.
+/// A network that is down, or an API that is too busy, may come back meanwhile.
 async fn gone(machine: &Machine<'_>, id: &str, within: Duration) -> Result<bool, Error> {
     let mut poll = Poll::new(FIRST, LONGEST, within);
-    let mut unseen = 0;
+    let (mut unseen, mut trouble) = (0, None);
     while poll.again().await {
-        match machine.api.instance(id).await? {
-            Some(instance) if instance.is_terminated() => return Ok(true),
-            Some(_) => unseen = 0,
-            None => unseen += 1,
+        match machine.api.instance(id).await {
+            Ok(Some(instance)) if instance.is_terminated() => return Ok(true),
+            Ok(Some(_)) => (unseen, trouble) = (0, None),
+            Ok(None) => unseen += 1,
+            Err(problem) if problem.is_passing() => trouble = Some(problem),
+            Err(problem) => return Err(problem.into()),
         }
         if unseen >= 6 {
             return Ok(true);
         }
     }
-    Ok(false)
+    trouble.map_or(Ok(false), |problem| Err(problem.into()))
 }
 
 /// The instances of an archiver that are not gone.

@@ -1,0 +1,138 @@
+//! Sessions with archivers, and their end: an archiver sleeps once nobody uses it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::time::{Duration, Instant};
+
+use super::{Identity, connect, endpoint, open};
+use crate::archiver::Archiver;
+use crate::context::Context;
+use crate::ec2::failure::Failure;
+use crate::ec2::machine::Machine;
+use crate::ec2::model::Instance;
+use crate::ec2::sleep;
+use crate::ec2::wake::Awake;
+use crate::error::Error;
+use crate::output::count;
+
+/// How much longer than `linger` an archiver may take to power off by itself: its sshd gives a
+/// lost client two minutes, and the pool has to be exported.
+const NOTICED: Duration = Duration::from_secs(180);
+
+/// An archiver that is up and connected.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// The connected archiver.
+    pub archiver: Archiver,
+    /// Its instance, if it lives on EC2.
+    pub(super) instance: Option<(Machine<'a>, Awake)>,
+}
+
+impl Session<'_> {
+    /// Goes without sending the archiver to sleep: it does that by itself.
+    pub fn leave(self) {}
+
+    /// Lets the archiver sleep, unless somebody else uses it.
+    ///
+    /// # Errors
+    /// [`Failure::MayStillRun`] unless its end was seen or others use it.
+    pub async fn close(self) -> Result<(), Error> {
+        let Some((machine, awake)) = self.instance else { return Ok(()) };
+        let since = Instant::now();
+        let asked = self.archiver.power_off().await;
+        drop(self.archiver);
+        match asked {
+            Ok(0) => sleep::see_off(&machine, &awake.instance.id, since).await,
+            Ok(others) => {
+                machine.note(since, &format!("stays awake for {}", count(others, "other session")));
+                Ok(())
+            }
+            Err(error) => {
+                machine.note(since, &format!("it could not be asked to power off: {error}"));
+                lose(&machine, &awake.instance, since).await
+            }
+        }
+    }
+}
+
+/// An archiver that was lost on the way powers off by itself, unless somebody else uses it. If it
+/// does neither, it is ended.
+async fn lose(machine: &Machine<'_>, instance: &Instance, since: Instant) -> Result<(), Error> {
+    let alone = Duration::from_secs(machine.archiver.linger.as_secs()) + NOTICED;
+    machine.note(since, &format!("it should power off by itself within {} s", alone.as_secs()));
+    if sleep::ends_within(machine, &instance.id, alone).await? {
+        return sleep::note_asleep(machine, &instance.id, since);
+    }
+    match ask_to_sleep(machine, instance).await {
+        Ok(0) => sleep::see_off(machine, &instance.id, since).await,
+        Ok(others) => {
+            machine.note(since, &format!("stays awake for {}", count(others, "session")));
+            Ok(())
+        }
+        Err(error) => {
+            machine.note(since, &format!("it does not answer; terminating it: {error}"));
+            let ended = sleep::terminate(machine, &instance.id).await;
+            ended.map_err(|error| sleep::may_still_run(machine, &instance.id, &error))
+        }
+    }
+}
+
+/// The archivers that a command has connected to: each is woken once, and let go at the end.
+#[derive(Debug)]
+pub struct Sessions<'a> {
+    context: &'a Context,
+    open: BTreeMap<&'a str, Session<'a>>,
+}
+
+impl<'a> Sessions<'a> {
+    /// None yet.
+    #[must_use]
+    pub fn new(context: &'a Context) -> Self {
+        Self { context, open: BTreeMap::new() }
+    }
+
+    /// The session with an archiver, with its pool; opened when there is none that stands.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub async fn get(&mut self, name: &'a str) -> Result<&mut Archiver, Error> {
+        if self.open.get_mut(name).is_some_and(|session| !session.archiver.is_alive()) {
+            self.open.remove(name);
+        }
+        let session = match self.open.entry(name) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(connect(self.context, name, Identity::Host, true).await?),
+        };
+        Ok(&mut session.archiver)
+    }
+
+    /// Lets all of them sleep that nobody else uses; returns what went wrong with each.
+    pub async fn close(self) -> Vec<(&'a str, Error)> {
+        let mut errors = Vec::new();
+        for (name, session) in self.open {
+            errors.extend(session.close().await.err().map(|error| (name, error)));
+        }
+        errors
+    }
+}
+
+/// Asks an instance that runs to power off, unless somebody uses it; returns how many do.
+///
+/// # Errors
+/// [`Failure::NotAsked`] when it cannot be asked.
+pub async fn ask_to_sleep(machine: &Machine<'_>, instance: &Instance) -> Result<usize, Error> {
+    let not_asked = |detail| Failure::NotAsked {
+        archiver: machine.name.to_owned(),
+        instance: instance.id.clone(),
+        region: machine.ec2.region.clone(),
+        detail,
+    };
+    let Some(address) = &instance.address else {
+        return Err(not_asked("it has no address yet".to_owned()).into());
+    };
+    let asked = async {
+        let endpoint = endpoint(machine.context, machine.name, Identity::Host, Some(address))?;
+        open(machine.context, endpoint).await?.power_off().await
+    };
+    asked.await.map_err(|error| not_asked(error.to_string()).into())
+}
