@@ -131,7 +131,10 @@ impl Archiver {
     }
 
     /// How many sessions there are besides this one.
-    async fn other_sessions(&self) -> Result<usize, Error> {
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn other_sessions(&self) -> Result<usize, Error> {
         let listed = self.query(&["loginctl", "list-sessions", "--json=short"]).await?;
         Ok(sessions(&listed)?.saturating_sub(1))
     }
@@ -154,12 +157,30 @@ impl Archiver {
     /// [`Error::Unreachable`] when the connection is lost, else [`Error::Program`].
     pub async fn query(&self, remote: &[&str]) -> Result<String, Error> {
         let remote: Vec<String> = remote.iter().map(|word| (*word).to_owned()).collect();
-        self.run(&remote, CHANGE).await.map_err(|error| match &error {
+        self.ask(&remote, CHANGE).await
+    }
+
+    async fn ask(&self, remote: &[String], deadline: Duration) -> Result<String, Error> {
+        self.run(remote, deadline).await.map_err(|error| match &error {
             exec::Error::Failed { status, stderr, .. } if status.code() == Some(255) => {
                 self.endpoint().refusal(stderr)
             }
             _ => Error::Program(error),
         })
+    }
+
+    /// Sends from one dataset there into another.
+    ///
+    /// # Errors
+    /// As [`Archiver::query`].
+    pub async fn pipe(&self, send: &[String], receive: &[String], deadline: Duration) -> Result<(), Error> {
+        let quote = |argv: &[String]| {
+            let words = argv.iter().map(String::as_str);
+            shlex::try_join(words).map_err(|_| Error::Argument(format!("{argv:?}")))
+        };
+        let script = format!("{} | {}", quote(send)?, quote(receive)?);
+        let shell = ["bash", "-o", "pipefail", "-c", &script].map(str::to_owned);
+        self.ask(&shell, deadline).await.map(|_| ())
     }
 
     /// Ends a receive into this dataset whose sender is gone without the archiver having heard of

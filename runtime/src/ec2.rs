@@ -7,6 +7,7 @@
 //! - [`wake`], [`sleep`]: an instance comes and goes
 //! - [`up`], [`down`]: set-up and teardown
 //! - [`pool`]: the pool on the volume
+//! - [`migrate`]: a smaller volume takes its place
 //! - [`caller`]: from where ssh is let in
 //! - [`bake`]: an image that needs no rebuild
 //! - [`token`]: what is written down before an instance is launched
@@ -19,6 +20,7 @@ pub mod caller;
 pub mod down;
 pub mod failure;
 pub mod machine;
+pub mod migrate;
 pub mod model;
 pub mod poll;
 pub mod pool;

@@ -27,7 +27,7 @@ const ANSWER_AFTER_REBUILD: Duration = Duration::from_secs(1800);
 const IMPORT: Duration = Duration::from_secs(600);
 
 /// The unit of the generated configuration.nix that imports it.
-const POOL: &str = "dormouse-pool.service";
+pub const POOL: &str = "dormouse-pool.service";
 
 /// How often to look for either.
 const LOOK: Duration = Duration::from_millis(500);

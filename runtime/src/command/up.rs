@@ -16,6 +16,10 @@ use crate::output::{confirm, print_json};
 pub struct Arguments {
     /// The archiver
     archiver: String,
+    /// If the volume is bigger than the spec says: copy everything to a smaller one, which takes
+    /// its place; the old one is kept
+    #[arg(long)]
+    migrate: bool,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -31,7 +35,7 @@ impl Arguments {
         let machine = machine.ok_or_else(|| Error::AlwaysOn { archiver: self.archiver.clone() })?;
         let lock = format!("{}.up", self.archiver);
         let _lock = Lock::take(&folder::runtime()?, &context.spec.name, &lock)?;
-        let steps = up::plan(&machine).await?;
+        let steps = up::plan(&machine, self.migrate).await?;
         context.say(&format!("{}:", self.archiver));
         for step in &steps {
             context.say(&format!("  {}", up::words(&machine, step)));

@@ -13,7 +13,7 @@ use ssh_key::{LineEnding, PrivateKey};
 
 use super::failure::Failure;
 use super::machine::{CONFIGURATION, Machine};
-use super::model::{Image, Instance, InstanceState};
+use super::model::{BAKE, Image, Instance, InstanceState, PURPOSE};
 use super::poll::Poll;
 use super::problem::Kind;
 use super::{sleep, wake};
@@ -21,9 +21,6 @@ use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::provider;
 use crate::ssh::Endpoint;
-
-/// Marks an instance that bakes, which no wake may take for the archiver.
-pub const PURPOSE: &str = "dormouse:purpose";
 
 /// How many baked images are kept: the present one, and the one to go back to.
 const KEPT: usize = 2;
@@ -62,7 +59,7 @@ pub async fn bake(machine: &Machine<'_>, hash: &str) -> Result<(), Error> {
         user_data(machine, &key)?,
         machine.token("bake")?.renew()?,
     );
-    launch.tags.insert(PURPOSE.to_owned(), "bake".to_owned());
+    launch.tags.insert(PURPOSE.to_owned(), BAKE.to_owned());
     machine.note(since, &format!("starting {} ({})", base.id, base.name));
     let instance = match machine.api.launch(&launch).await {
         Err(problem) if problem.kind() == Kind::NoAnswer => {

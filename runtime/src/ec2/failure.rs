@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use crate::error::Exit;
+use crate::output::count;
 
 /// Why an archiver on EC2 is not in the state that was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +99,22 @@ pub enum Failure {
         size: u32,
         /// The spec's size in GiB.
         wanted: u32,
+    },
+    /// Others use the archiver.
+    #[error("archiver {archiver:?} is in use: {}", count(*.sessions, "other session"))]
+    InUse {
+        /// The archiver.
+        archiver: String,
+        /// How many sessions there are.
+        sessions: usize,
+    },
+    /// A dataset could not be copied to the smaller volume.
+    #[error("{dataset} cannot be copied to the smaller volume: {reason}")]
+    NotCopied {
+        /// The dataset, in the old pool under its name while copying.
+        dataset: String,
+        /// Why.
+        reason: String,
     },
     /// EBS could not grow the volume.
     #[error("EBS could not grow {volume}: {reason}")]
@@ -207,6 +224,8 @@ impl Failure {
             | Self::VolumeWouldGo { .. }
             | Self::NoCaller { .. }
             | Self::VolumeShrinks { .. }
+            | Self::InUse { .. }
+            | Self::NotCopied { .. }
             | Self::NotGrown { .. }
             | Self::NotBlank { .. }
             | Self::NotRebuilt { .. }
@@ -249,10 +268,19 @@ impl Failure {
                 "nothing was changed; set `ssh_from` in the spec to the ranges that ssh is to be let in from"
                     .to_owned()
             }
-            Self::VolumeShrinks { size, .. } => {
+            Self::VolumeShrinks { archiver, size, wanted, .. } => format!(
+                "nothing was changed; set `size_gib` to {size}, or `dormouse up --migrate {archiver}`: it copies everything \
+                 to a new volume of {wanted} GiB, which takes this one's place"
+            ),
+            Self::InUse { archiver, .. } => {
                 format!(
-                    "nothing was changed; set `size_gib` to {size}, or replicate to a new archiver and take this one down"
+                    "nothing was changed; wait for them, then run `dormouse up --migrate {archiver}` again"
                 )
+            }
+            Self::NotCopied { .. } => {
+                "the old volume is in use as before, and nothing on it was changed; put the data \
+                into a snapshot (`zfs snapshot`) or destroy it, then run the same command again"
+                    .to_owned()
             }
             Self::NotGrown { .. } => {
                 "the volume and its data are as they were; run `dormouse up` again".to_owned()

@@ -88,14 +88,24 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Its volume; the oldest, should there be several.
+    /// Its volumes, the oldest first; those that a smaller one has replaced left out. There is
+    /// more than one while it moves to a smaller one.
+    ///
+    /// # Errors
+    /// [`Failure::Call`].
+    pub async fn volumes(&self) -> Result<Vec<Volume>, Error> {
+        let mut volumes = self.api.volumes(&self.tags()).await?;
+        volumes.retain(|volume| !volume.retired);
+        Ok(volumes)
+    }
+
+    /// Its volume: the oldest, so that an unfinished move to a smaller one changes nothing.
     ///
     /// # Errors
     /// [`Failure::NoVolume`] or [`Failure::Call`].
     pub async fn volume(&self) -> Result<Volume, Error> {
-        let volumes = self.api.volumes(&self.tags()).await?;
         let missing = || Failure::NoVolume { archiver: self.name.to_owned() };
-        Ok(volumes.into_iter().next().ok_or_else(missing)?)
+        Ok(self.volumes().await?.into_iter().next().ok_or_else(missing)?)
     }
 
     /// The hash of its configuration, which names its baked image.

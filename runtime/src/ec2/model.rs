@@ -2,6 +2,15 @@
 
 use std::collections::BTreeMap;
 
+/// Tag that says what a thing is for, where it is not what the archiver lives on.
+pub const PURPOSE: &str = "dormouse:purpose";
+
+/// Its value for an instance that makes an image; no wake may take it for the archiver.
+pub const BAKE: &str = "bake";
+
+/// Its value for a volume that a smaller one has replaced.
+pub const RETIRED: &str = "retired";
+
 /// States of an instance (EC2 API, `InstanceState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstanceState {
@@ -82,6 +91,8 @@ pub struct Volume {
     pub encrypted: bool,
     /// Where it is attached.
     pub attachment: Option<Attachment>,
+    /// Whether a smaller one has replaced it.
+    pub retired: bool,
     /// When it was made, in seconds since 1970.
     pub created: i64,
 }

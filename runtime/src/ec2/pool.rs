@@ -39,7 +39,7 @@ pub async fn prepare(
     let device = device(archiver, volume).await?;
     if is_blank(archiver, &device).await? {
         machine.note(since, &format!("{} is blank; making pool {pool}", volume.id));
-        create(machine, archiver, &device).await?;
+        create(machine, archiver, &device, pool).await?;
     } else {
         imported(machine, archiver, volume).await?;
     }
@@ -56,7 +56,10 @@ pub async fn prepare(
 
 /// The volume's device by its id. EBS gives the id without its hyphen as the serial number, of
 /// which the by-id name ends (EBS user guide, "Map EBS volumes to NVMe device names").
-async fn device(archiver: &Archiver, volume: &Volume) -> Result<String, Error> {
+///
+/// # Errors
+/// [`Failure::Stuck`].
+pub async fn device(archiver: &Archiver, volume: &Volume) -> Result<String, Error> {
     let serial = volume.id.replacen('-', "", 1);
     let deadline = Instant::now() + DEVICE;
     loop {
@@ -73,7 +76,10 @@ async fn device(archiver: &Archiver, volume: &Volume) -> Result<String, Error> {
 }
 
 /// Whether nothing was ever written there: no signature that blkid(8) knows, and only zeros.
-async fn is_blank(archiver: &Archiver, device: &str) -> Result<bool, Error> {
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn is_blank(archiver: &Archiver, device: &str) -> Result<bool, Error> {
     // blkid ends with 2 when it finds nothing, and with 8 when it finds several things.
     if archiver.exit_code(&["blkid", "--probe", device]).await? != 2 {
         return Ok(false);
@@ -81,10 +87,22 @@ async fn is_blank(archiver: &Archiver, device: &str) -> Result<bool, Error> {
     Ok(archiver.exit_code(&["cmp", "--silent", "--bytes", BLANK, device, "/dev/zero"]).await? == 0)
 }
 
-async fn create(machine: &Machine<'_>, archiver: &Archiver, device: &str) -> Result<(), Error> {
+/// Makes the pool; until its export it may have another name than on its disk.
+///
+/// # Errors
+/// When zpool refuses.
+pub async fn create(
+    machine: &Machine<'_>,
+    archiver: &Archiver,
+    device: &str,
+    name: &str,
+) -> Result<(), Error> {
     let pool = &machine.archiver.pool;
     let ashift = format!("ashift={}", pool.ashift);
     let mut argv = vec!["zpool", "create", "-o", &ashift, "-o", "cachefile=none", "-o", "autoexpand=on"];
+    if name != pool.name.as_str() {
+        argv.extend(["-t", name]);
+    }
     for property in ["mountpoint=none", "canmount=off", "atime=off", "compression=on"] {
         argv.extend(["-O", property]);
     }

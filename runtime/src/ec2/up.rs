@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use dormouse_generator::spec::VolumeType;
 
-use super::bake;
 use super::failure::Failure;
 use super::machine::{CONFIGURATION, Machine};
 use super::model::{Modification, NewVolume, Volume};
 use super::poll::Poll;
 use super::price::Prices;
+use super::{bake, migrate};
 use crate::error::Error;
 use crate::provider::{self, Identity};
 
@@ -30,24 +30,33 @@ pub enum Step {
     Volume,
     /// A bigger size for the volume.
     Grow(Volume),
+    /// A smaller volume in place of this one.
+    Migrate(Volume),
     /// The image.
     Image(String),
     /// The pool on the volume if that is blank, the datasets above the targets, and the rights.
     Pool,
 }
 
-/// What is missing.
+/// What is missing; with `migrate`, a volume that is too big is replaced.
 ///
 /// # Errors
 /// What cannot be mended by making something: [`Failure::VolumeShrinks`], [`Failure::VolumeZone`],
 /// or a refusal of EC2's.
-pub async fn plan(machine: &Machine<'_>) -> Result<Vec<Step>, Error> {
+pub async fn plan(machine: &Machine<'_>, migrate: bool) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
     steps.extend(opening(machine).await?);
-    match machine.api.volumes(&machine.tags()).await?.into_iter().next() {
-        None => steps.push(Step::Volume),
-        Some(volume) => steps.extend(growth(machine, volume)?),
-    }
+    let shrinking = match machine.volumes().await?.into_iter().next() {
+        None => {
+            steps.push(Step::Volume);
+            None
+        }
+        Some(volume) if migrate && volume.size_gib > wanted_size(machine) => Some(Step::Migrate(volume)),
+        Some(volume) => {
+            steps.extend(growth(machine, volume)?);
+            None
+        }
+    };
     if machine.ec2.image.bake {
         let hash = machine.configuration_hash()?;
         let baked =
@@ -56,6 +65,7 @@ pub async fn plan(machine: &Machine<'_>) -> Result<Vec<Step>, Error> {
             steps.push(Step::Image(hash));
         }
     }
+    steps.extend(shrinking);
     steps.push(Step::Pool);
     Ok(steps)
 }
@@ -101,6 +111,14 @@ pub fn words(machine: &Machine<'_>, step: &Step) -> String {
         Step::Grow(volume) => {
             format!("grow {} from {} to {} GiB", volume.id, volume.size_gib, wanted_size(machine))
         }
+        Step::Migrate(volume) => format!(
+            "make an {} volume of {} GiB, copy everything on {} ({} GiB) to it, use it from then on; {} is kept",
+            kind(machine),
+            wanted_size(machine),
+            volume.id,
+            volume.size_gib,
+            volume.id
+        ),
         Step::Image(hash) => format!("bake an image for configuration {hash}, on an instance that then ends"),
         Step::Pool => format!(
             "wake it, make pool {pool} if the volume is blank, the datasets above the targets; let it sleep"
@@ -133,7 +151,8 @@ pub async fn run(machine: &Machine<'_>, steps: &[Step]) -> Result<(), Error> {
                 open(machine, &group, ranges).await?;
             }
             Step::Open(group, ranges) => open(machine, group, ranges).await?,
-            Step::Volume => make_volume(machine).await?,
+            Step::Volume => make_volume(machine).await.map(|_| ())?,
+            Step::Migrate(volume) => migrate::migrate(machine, volume).await?,
             Step::Grow(volume) => {
                 grow(machine, volume).await?;
                 grown = true;
@@ -155,7 +174,10 @@ async fn open(machine: &Machine<'_>, group: &str, ranges: &[String]) -> Result<(
 
 /// The client token is on the disk first: a set-up that was killed before it heard EC2's answer
 /// gets the same volume when it is repeated.
-async fn make_volume(machine: &Machine<'_>) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Failure::Stuck`], or a refusal of EC2's.
+pub async fn make_volume(machine: &Machine<'_>) -> Result<Volume, Error> {
     let size_gib = wanted_size(machine);
     let new = NewVolume {
         zone: machine.ec2.availability_zone.clone(),
@@ -168,14 +190,19 @@ async fn make_volume(machine: &Machine<'_>) -> Result<(), Error> {
     let id = machine.api.create_volume(&new).await?;
     machine.token("volume")?.forget()?;
     let mut poll = Poll::new(Duration::from_secs(1), Duration::from_secs(5), AVAILABLE);
-    while !machine.api.volume(&id).await.is_ok_and(|volume| volume.available) {
+    loop {
+        // Right after the call EC2 may not show it yet.
+        if let Ok(volume) = machine.api.volume(&id).await
+            && volume.available
+        {
+            return Ok(volume);
+        }
         if !poll.again().await {
             return Err(
                 Failure::Stuck { what: id, state: "is not available", seconds: AVAILABLE.as_secs() }.into()
             );
         }
     }
-    Ok(())
 }
 
 /// The new size can be used from `optimizing` on (EBS user guide, "Monitor the progress of volume

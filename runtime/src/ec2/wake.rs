@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::bake::PURPOSE;
 use super::failure::Failure;
 use super::machine::{DEVICE, Machine};
-use super::model::{Instance, InstanceState, Volume};
+use super::model::{Instance, InstanceState, PURPOSE, Volume};
 use super::poll::Poll;
 use super::problem::{Kind, Problem};
 use crate::error::Error;
@@ -175,7 +174,7 @@ async fn settle(
     let running = wait_running(machine, instance, volume, launched, since).await?;
     let launched = launched && running.1;
     let instance = running.0;
-    attach(machine, &instance, volume, since).await?;
+    attach(machine, &instance.id, volume, DEVICE, since).await?;
     let no_address =
         || Failure::NoAddress { archiver: machine.name.to_owned(), instance: instance.id.clone() };
     let address = instance.address.clone().ok_or_else(no_address)?;
@@ -230,24 +229,28 @@ async fn wait_running(
     Ok((instance, is_ours))
 }
 
-/// Attaches the volume, once whatever held it has let go.
-async fn attach(
+/// Attaches a volume, once whatever held it has let go.
+///
+/// # Errors
+/// [`Failure::Stuck`], or a refusal of EC2's.
+pub async fn attach(
     machine: &Machine<'_>,
-    instance: &Instance,
+    instance: &str,
     volume: &Volume,
+    device: &str,
     since: Instant,
 ) -> Result<(), Error> {
     let mut volume = volume.clone();
     let mut poll = Poll::new(FIRST, LONGEST, ATTACHED);
     loop {
         match &volume.attachment {
-            Some(held) if held.instance == instance.id => return Ok(()),
+            Some(held) if held.instance == instance => return Ok(()),
             Some(held) => {
                 machine.note(since, &format!("waiting for {} to let go of {}", held.instance, volume.id))
             }
             None => {
                 machine.note(since, &format!("attaching {}", volume.id));
-                match machine.api.attach(&volume.id, &instance.id, DEVICE).await {
+                match machine.api.attach(&volume.id, instance, device).await {
                     Ok(()) => return Ok(()),
                     Err(problem) if matches!(problem.kind(), Kind::InUse | Kind::WrongState) => {}
                     Err(problem) => return Err(problem.into()),

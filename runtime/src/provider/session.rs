@@ -29,6 +29,12 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Its instance, if it lives on EC2.
+    #[must_use]
+    pub fn instance_id(&self) -> Option<&str> {
+        self.instance.as_ref().map(|(_, awake)| awake.instance.id.as_str())
+    }
+
     /// Goes without sending the archiver to sleep: it does that by itself.
     pub fn leave(self) {}
 

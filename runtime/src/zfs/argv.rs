@@ -65,6 +65,12 @@ pub fn send(dataset: &DatasetName, stream: &Stream, raw: bool) -> Vec<String> {
     [words(["zfs", "send"]), form(raw), span(dataset, stream)].concat()
 }
 
+/// Sends a stream with the dataset's properties, for a copy that takes its place.
+#[must_use]
+pub fn send_with_properties(dataset: &DatasetName, stream: &Stream, raw: bool) -> Vec<String> {
+    [words(["zfs", "send", "-p"]), form(raw), span(dataset, stream)].concat()
+}
+
 /// Estimates a stream's size without sending it.
 #[must_use]
 pub fn estimate(dataset: &DatasetName, stream: &Stream, raw: bool) -> Vec<String> {
@@ -93,6 +99,12 @@ pub fn receive(dataset: &DatasetName, kind: Kind) -> Vec<String> {
         Kind::Volume => words(["-o", "volmode=none", "-o", "readonly=on"]),
     };
     [words(["zfs", "receive", "-s", "-u"]), properties, words([dataset.as_str()])].concat()
+}
+
+/// Receives a stream with the properties that it has: resumable and unmounted.
+#[must_use]
+pub fn receive_as_sent(dataset: &DatasetName) -> Vec<String> {
+    words(["zfs", "receive", "-s", "-u", dataset.as_str()])
 }
 
 /// Gives up the partial data of an interrupted receive, and nothing else (zfs-receive(8) `-A`).

@@ -6,7 +6,9 @@ use aws_sdk_ec2::types::{
     self, InstanceStateName, Tag, VolumeAttachmentState, VolumeModificationState, VolumeState,
 };
 
-use crate::ec2::model::{Attachment, Group, Image, Instance, InstanceState, Modification, Volume};
+use crate::ec2::model::{
+    Attachment, Group, Image, Instance, InstanceState, Modification, PURPOSE, RETIRED, Volume,
+};
 
 pub fn tags(tags: Option<&[Tag]>) -> BTreeMap<String, String> {
     let pair = |tag: &Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
@@ -45,6 +47,7 @@ pub fn volume(volume: &types::Volume) -> Option<Volume> {
         zone: volume.availability_zone.clone().unwrap_or_default(),
         encrypted: volume.encrypted.unwrap_or(false),
         attachment: volume.attachments().iter().find_map(attachment),
+        retired: tags(volume.tags.as_deref()).get(PURPOSE).is_some_and(|purpose| purpose == RETIRED),
         created: volume.create_time.map_or(0, |time| time.secs()),
     })
 }

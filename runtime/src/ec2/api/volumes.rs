@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::{ResourceType, VolumeModification};
+use aws_sdk_ec2::types::{ResourceType, Tag, VolumeModification};
 
 use super::{Api, by_tags, convert, filter, gone, incomplete, problem, tagged};
-use crate::ec2::model::{Modification, NewVolume, Volume};
+use crate::ec2::model::{Modification, NewVolume, PURPOSE, RETIRED, Volume};
 use crate::ec2::problem::{Kind, Problem};
 
 impl Api {
@@ -104,6 +104,16 @@ impl Api {
                 Ok(changes.max_by_key(|change| change.start_time.map(|time| time.secs())))
             }
         }
+    }
+
+    /// Tags a volume as replaced.
+    ///
+    /// # Errors
+    /// [`Problem`].
+    pub async fn retire(&self, volume: &str) -> Result<(), Problem> {
+        let tag = Tag::builder().key(PURPOSE).value(RETIRED).build();
+        let call = self.client.create_tags().resources(volume).tags(tag);
+        call.send().await.map(|_| ()).map_err(problem("CreateTags"))
     }
 
     /// Deletes a volume; one that is gone is deleted.
