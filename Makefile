@@ -3,7 +3,8 @@
 # test-long  what `test` only samples: every fault and every kill of an archiver's life; hours
 # check  what needs no virtual machine: formatting, lints, unit, golden and Nix tests
 # fmt    formats the sources
-# bench  timings
+# bench  timings of the generator
+# bench-wake  how long a wake takes, and how often EC2 is asked
 #
 # Whatever is built or downloaded lies in DORMOUSE_CACHE, outside the checkout.
 
@@ -21,7 +22,7 @@ PYTHON := $(VENV)/bin/python
 # The lab makes network namespaces, which only root may.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_BIN_DIR,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
 
-.PHONY: demo test test-long check lint unit nix lab fmt bench setup build clean
+.PHONY: demo test test-long check lint unit nix lab fmt bench bench-wake setup build clean
 
 demo: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab demo
@@ -51,6 +52,9 @@ fmt: setup
 
 bench: setup
 	cargo bench --package dormouse-generator --locked
+
+bench-wake: build $(VENV)/ready
+	$(ROOT) $(PYTHON) -m checks.lab bench-wake
 
 build: setup
 	cargo build --workspace --locked

@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from checks.lab import demo, image, lab, saved_state
+from checks.lab import bench_wake, demo, image, lab, saved_state
 from checks.lab.signals import ended_by_terminate
 
 HERE = Path(__file__).parent
@@ -23,6 +23,8 @@ def main() -> int:
     test.set_defaults(do=run_tests)
     watch = commands.add_parser("demo", help="show one whole backup cycle")
     watch.set_defaults(do=show_demo)
+    bench = commands.add_parser("bench-wake", help="measure a wake and what a backup costs")
+    bench.set_defaults(do=measure_wake)
     shell = commands.add_parser("shell", help="start the machines and print how to enter them")
     shell.set_defaults(do=open_shell)
     arguments, rest = parser.parse_known_args()
@@ -44,6 +46,10 @@ def run_tests(arguments: list[str]) -> int:
 
 def show_demo(_: list[str]) -> int:
     return demo.run()
+
+
+def measure_wake(_: list[str]) -> int:
+    return bench_wake.run()
 
 
 def open_shell(_: list[str]) -> int:

@@ -13,7 +13,7 @@ from checks.lab.ec2.ec2 import REGION, ZONE
 from checks.lab.ec2.instance_vm import InstanceVm
 from checks.lab.lab import Lab
 from checks.lab.process import Result
-from checks.lab.product import BINARY, FOLDER, SECRETS, Product
+from checks.lab.product import BINARY, FOLDER, Product
 
 LINGER = 30
 # What an instance needs to notice that it is idle, and to power off.
@@ -31,7 +31,7 @@ class Sleeper(Product):
         """What a user brings to the host: everything of the host's and the archiver's."""
         self.install_home()
         secrets = {name: self.secrets / name for name in ("archivers", "admin")}
-        self._unpack(SECRETS, secrets)
+        self._unpack(self.home_secrets, secrets)
 
     def make_spec(self) -> dict[str, Any]:
         provider = {"type": "ec2", "region": REGION, "availability_zone": ZONE, "instance_type": "t3.small"}
@@ -51,12 +51,16 @@ class Sleeper(Product):
         assert self.is_asleep()
 
     def ssh(self, *argv: str, timeout: float = 300) -> Result:
-        """What a person types at home; ssh starts dormouse as its ProxyCommand by name."""
+        """What a person types at home."""
+        return self.lab.home.run(self.ssh_argv(*argv), timeout=timeout, check=False)
+
+    def ssh_argv(self, *argv: str) -> list[str]:
+        """ssh starts dormouse as its ProxyCommand, by name."""
         config = f"{FOLDER}/generated/hosts/home/ssh_config"
         environment = {**self.cloud.ec2.environment, "DORMOUSE_SPEC": f"{FOLDER}/dormouse.json"}
         environment["PATH"] = f"{Path(BINARY).parent}:/usr/sbin:/usr/bin"
         variables = [f"{name}={value}" for name, value in environment.items()]
-        return self.lab.home.run(["env", *variables, "ssh", "-F", config, *argv], timeout=timeout, check=False)
+        return ["env", *variables, "ssh", "-F", config, *argv]
 
     def is_asleep(self) -> bool:
         return not self.cloud.ec2.alive()

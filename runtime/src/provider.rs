@@ -67,7 +67,7 @@ pub async fn connect<'a>(
     let Some(machine) = Machine::find(context, name).await? else {
         let endpoint = endpoint(context, name, identity, None)?;
         let archiver = open(context, endpoint).await?;
-        return Ok(Session { archiver, instance: None });
+        return Ok(Session { archiver, machine: None });
     };
     // The files must be there before anything is launched.
     endpoint(context, name, identity, Some(""))?;
@@ -77,7 +77,7 @@ pub async fn connect<'a>(
         let since = Instant::now();
         let awake = wake(&machine).await?;
         match enter(&machine, &awake, identity, pool, since).await {
-            Ok(archiver) => return Ok(Session { archiver, instance: Some((machine, awake)) }),
+            Ok(archiver) => return Ok(Session { archiver, machine: Some((machine, awake)) }),
             Err(Error::Ec2(Failure::Ended { .. })) if attempt < WAKES => {
                 machine.note(since, "it went to sleep; waking it again")
             }

@@ -4,14 +4,8 @@
 
 use std::collections::BTreeMap;
 
-<<<<<<< HEAD
-use dormouse::ec2::bake::PURPOSE;
-use dormouse::ec2::model::{Attachment, Instance, InstanceState, Volume};
-use dormouse::ec2::problem::{Kind, NO_CREDENTIALS, Problem};
-=======
 use dormouse::ec2::model::{Attachment, Instance, InstanceState, PURPOSE, Volume};
-use dormouse::ec2::problem::{Kind, Problem};
->>>>>>> 67313a2 (up --migrate: a smaller volume takes the place of one that cannot shrink)
+use dormouse::ec2::problem::{Kind, NO_CREDENTIALS, Problem};
 use dormouse::ec2::wake::{Choice, choose};
 
 fn instance(id: &str, state: InstanceState, launched: i64) -> Instance {

@@ -37,7 +37,7 @@ impl Arguments {
                 context.say(&format!("{} stays awake: others use {}", self.archiver, instance.id));
                 exit = Exit::StillRunning;
             } else {
-                sleep::see_off(&machine, &instance.id, Instant::now()).await?;
+                sleep::see_off(&machine, &instance, Instant::now()).await?;
             }
         }
         if exit == Exit::Done {

@@ -46,8 +46,8 @@ pub async fn migrate(machine: &Machine<'_>, old: &Volume) -> Result<(), Error> {
     let new = new_volume(machine, old).await?;
     let is_fresh = new.attachment.is_none();
     let session = provider::connect(machine.context, machine.name, Identity::Admin, is_fresh).await?;
-    let Some(instance) = session.instance_id().map(str::to_owned) else { return Ok(()) };
-    if let Err(error) = copy(machine, &session.archiver, &instance, old, &new, since).await {
+    let Some(instance) = session.instance().cloned() else { return Ok(()) };
+    if let Err(error) = copy(machine, &session.archiver, &instance.id, old, &new, since).await {
         let closed = session.close().await;
         return Err(closed.err().unwrap_or(error));
     }

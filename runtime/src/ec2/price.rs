@@ -48,8 +48,19 @@ impl Prices {
         let size = archiver.volume.as_ref().map_or(0.0, |volume| f64::from(volume.size_gib));
         let volume = self.volume_gib_month.get(volume_type).map_or(0.0, |price| price * size);
         let image = if ec2.image.bake { IMAGE_GIB * self.snapshot_gib_month } else { 0.0 };
-        let hour = self.instance_hour.get(&ec2.instance_type).map(|price| price + self.public_address_hour);
-        Cost { month: volume + image, hour }
+        Cost { month: volume + image, hour: self.hour(ec2) }
+    }
+
+    /// What an instance of so many seconds has cost, in dollars; none when its type is not in the
+    /// list. EC2 counts seconds, and 60 at least (EC2 pricing, "Per second billing").
+    #[must_use]
+    pub fn instance(&self, ec2: &Ec2, seconds: u64) -> Option<f64> {
+        self.hour(ec2).map(|hour| hour * seconds.max(60) as f64 / 3600.0)
+    }
+
+    /// An hour awake, with the public address.
+    fn hour(&self, ec2: &Ec2) -> Option<f64> {
+        self.instance_hour.get(&ec2.instance_type).map(|price| price + self.public_address_hour)
     }
 }
 
@@ -87,6 +98,9 @@ mod tests {
         let prices = Prices::load().unwrap();
         let cost = prices.cost(archiver, ec2, "sc1");
         assert!((cost.month - 7.7).abs() < 1e-9, "{cost:?}");
+        let billed = |seconds| prices.instance(ec2, seconds).unwrap();
+        assert!((billed(3600) - cost.hour.unwrap()).abs() < 1e-9);
+        assert!((billed(10) - billed(60)).abs() < 1e-9);
         let words = cost.words(&prices);
         assert!(
             words.starts_with("about $7.70 a month asleep, $0.022 an hour awake: $7.81 a month"),

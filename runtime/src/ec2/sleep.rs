@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::machine::Machine;
 use super::model::Instance;
 use super::poll::Poll;
+use super::price::Prices;
 use crate::error::Error;
 
 /// How long a power-off may take; exporting a pool on a cold disk needs its time.
@@ -22,11 +23,12 @@ const LONGEST: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// [`Failure::MayStillRun`] unless its end was seen.
-pub async fn see_off(machine: &Machine<'_>, instance: &str, since: Instant) -> Result<(), Error> {
+pub async fn see_off(machine: &Machine<'_>, instance: &Instance, since: Instant) -> Result<(), Error> {
     machine.note(since, "powering off");
-    if !ends_within(machine, instance, POWER_OFF).await? {
+    if !ends_within(machine, &instance.id, POWER_OFF).await? {
         machine.note(since, "it does not power off; terminating it");
-        terminate(machine, instance).await.map_err(|error| may_still_run(machine, instance, &error))?;
+        let ended = terminate(machine, &instance.id).await;
+        ended.map_err(|error| may_still_run(machine, &instance.id, &error))?;
     }
     note_asleep(machine, instance, since)
 }
@@ -39,13 +41,17 @@ pub async fn ends_within(machine: &Machine<'_>, instance: &str, within: Duration
     gone(machine, instance, within).await.map_err(|error| may_still_run(machine, instance, &error))
 }
 
-/// Says that an instance's end was seen; the next one needs a new client token.
+/// Says that an instance's end was seen, and what it cost; the next one needs a new client token.
 ///
 /// # Errors
 /// When the token's file cannot be removed.
-pub fn note_asleep(machine: &Machine<'_>, instance: &str, since: Instant) -> Result<(), Error> {
+pub fn note_asleep(machine: &Machine<'_>, instance: &Instance, since: Instant) -> Result<(), Error> {
     machine.token("wake")?.forget()?;
-    machine.note(since, &format!("asleep: {instance} is terminated"));
+    let lived = u64::try_from(jiff::Timestamp::now().as_second() - instance.launched).unwrap_or(0);
+    let prices = Prices::load().map_err(std::io::Error::from)?;
+    let cost = prices.instance(machine.ec2, lived).map(|cost| format!(", about ${cost:.4}"));
+    let (id, cost) = (&instance.id, cost.unwrap_or_default());
+    machine.note(since, &format!("asleep: {id} is terminated after {lived} s{cost}"));
     Ok(())
 }
 

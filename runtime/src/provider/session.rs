@@ -24,15 +24,15 @@ const NOTICED: Duration = Duration::from_secs(180);
 pub struct Session<'a> {
     /// The connected archiver.
     pub archiver: Archiver,
-    /// Its instance, if it lives on EC2.
-    pub(super) instance: Option<(Machine<'a>, Awake)>,
+    /// What it runs on, if that is on EC2.
+    pub(super) machine: Option<(Machine<'a>, Awake)>,
 }
 
 impl Session<'_> {
     /// Its instance, if it lives on EC2.
     #[must_use]
-    pub fn instance_id(&self) -> Option<&str> {
-        self.instance.as_ref().map(|(_, awake)| awake.instance.id.as_str())
+    pub fn instance(&self) -> Option<&Instance> {
+        self.machine.as_ref().map(|(_, awake)| &awake.instance)
     }
 
     /// Goes without sending the archiver to sleep: it does that by itself.
@@ -43,12 +43,12 @@ impl Session<'_> {
     /// # Errors
     /// [`Failure::MayStillRun`] unless its end was seen or others use it.
     pub async fn close(self) -> Result<(), Error> {
-        let Some((machine, awake)) = self.instance else { return Ok(()) };
+        let Some((machine, awake)) = self.machine else { return Ok(()) };
         let since = Instant::now();
         let asked = self.archiver.power_off().await;
         drop(self.archiver);
         match asked {
-            Ok(0) => sleep::see_off(&machine, &awake.instance.id, since).await,
+            Ok(0) => sleep::see_off(&machine, &awake.instance, since).await,
             Ok(others) => {
                 machine.note(since, &format!("stays awake for {}", count(others, "other session")));
                 Ok(())
@@ -67,10 +67,10 @@ async fn lose(machine: &Machine<'_>, instance: &Instance, since: Instant) -> Res
     let alone = Duration::from_secs(machine.archiver.linger.as_secs()) + NOTICED;
     machine.note(since, &format!("it should power off by itself within {} s", alone.as_secs()));
     if sleep::ends_within(machine, &instance.id, alone).await? {
-        return sleep::note_asleep(machine, &instance.id, since);
+        return sleep::note_asleep(machine, instance, since);
     }
     match ask_to_sleep(machine, instance).await {
-        Ok(0) => sleep::see_off(machine, &instance.id, since).await,
+        Ok(0) => sleep::see_off(machine, instance, since).await,
         Ok(others) => {
             machine.note(since, &format!("stays awake for {}", count(others, "session")));
             Ok(())

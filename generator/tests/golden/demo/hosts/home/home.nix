@@ -4,8 +4,8 @@
 let
   blocks = {
     "archiver archiver.demo.dormouse" = {
-      HostName = "10.77.0.20";
-      User = "root";
+      ProxyCommand = "dormouse --host home proxy archiver %p";
+      User = "dormouse-home";
       Port = "22";
       IdentityFile = "/lab/secrets/hosts/home/id_ed25519";
       IdentitiesOnly = "yes";

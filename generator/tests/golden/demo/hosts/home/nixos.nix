@@ -17,13 +17,13 @@
     };
 
     knownHosts.archiver = {
-      hostNames = [ "archiver.demo.dormouse" "archiver" "10.77.0.20" ];
+      hostNames = [ "archiver.demo.dormouse" "archiver" ];
       publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINET8YwouZn2y+zmBpZU9daffMoTLxWzIdlMFMyRh4A9";
     };
 
     replications.safe = {
       host = "archiver";
-      username = "root";
+      username = "dormouse-home";
       localFilesystem = "tank/safe";
       remoteFilesystem = "vault/home/safe";
       recursive = true;
