@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use dormouse_generator::spec::Provider;
 use dormouse_generator::{layout, reach};
 
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
 use self::session::Session;
 use crate::archiver::Archiver;
 use crate::context::Context;
@@ -36,8 +39,12 @@ const LOOK: Duration = Duration::from_millis(500);
 /// too often (sshd_config(5), `PerSourcePenalties`).
 const REFUSED: Duration = Duration::from_secs(6);
 
+/// How long a machine may take to answer a knock. One that boots drops it without a word, and the
+/// system itself would knock again only after 1, 3, 7, … s (tcp(7), `tcp_syn_retries`).
+const KNOCK: Duration = Duration::from_secs(1);
+
 /// How often to ask EC2 whether an instance that does not answer still lives.
-const ASK: Duration = Duration::from_secs(20);
+const ASK: Duration = Duration::from_secs(60);
 
 /// How often an archiver that fell asleep under our hands is woken anew.
 const WAKES: u32 = 3;
@@ -119,7 +126,11 @@ pub async fn log_in(
     let deadline = Instant::now() + if baked { ANSWER } else { ANSWER_AFTER_REBUILD };
     let mut looked = Instant::now();
     loop {
-        let error = match open(machine.context, endpoint.clone()).await {
+        let entered = match knock(&endpoint).await {
+            Ok(()) => open(machine.context, endpoint.clone()).await,
+            Err(error) => Err(error),
+        };
+        let error = match entered {
             Ok(archiver) => return Ok(archiver),
             Err(error) => error,
         };
@@ -136,6 +147,16 @@ pub async fn log_in(
             require_live(machine, instance).await?;
         }
         tokio::time::sleep(if matches!(error, Error::Identity { .. }) { REFUSED } else { LOOK }).await;
+    }
+}
+
+/// Whether anybody listens there.
+async fn knock(endpoint: &Endpoint) -> Result<(), Error> {
+    let connecting = TcpStream::connect((endpoint.address.as_str(), endpoint.port));
+    match timeout(KNOCK, connecting).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(endpoint.refusal(&error.to_string())),
+        Err(_) => Err(endpoint.refusal("it does not answer")),
     }
 }
 

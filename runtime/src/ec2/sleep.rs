@@ -16,8 +16,8 @@ const POWER_OFF: Duration = Duration::from_secs(300);
 const TERMINATE: Duration = Duration::from_secs(600);
 
 /// First and longest pause between two looks. A power-off takes some seconds in any case.
-const FIRST: Duration = Duration::from_secs(4);
-const LONGEST: Duration = Duration::from_secs(5);
+const FIRST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(6);
 
 /// Watches an instance that was asked to power off; one that does not is terminated.
 ///

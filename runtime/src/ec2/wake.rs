@@ -72,8 +72,9 @@ pub async fn wake(machine: &Machine<'_>) -> Result<Awake, Error> {
     let _lock =
         Lock::wait(&folder::runtime()?, &machine.context.spec.name, &format!("{}.wake", machine.name))
             .await?;
-    let instances = machine.api.instances(&machine.tags()).await?;
-    let volume = machine.volume().await?;
+    let tags = machine.tags();
+    let (instances, volume) =
+        tokio::try_join!(async { Ok(machine.api.instances(&tags).await?) }, machine.volume())?;
     refuse_foreign(machine, &volume, &instances)?;
     let (instance, launched) = match choose(&instances, &volume) {
         Choice::Take(instance, _) => (instance, false),
@@ -114,7 +115,7 @@ fn refuse_foreign(machine: &Machine<'_>, volume: &Volume, instances: &[Instance]
 /// Launches with a token that is on the disk before the call. A token of an earlier wake either
 /// leads to its instance, if that lives, or is replaced.
 async fn launch(machine: &Machine<'_>, since: Instant) -> Result<Instance, Error> {
-    let (image, groups) = (machine.image().await?, machine.groups().await?);
+    let (image, groups) = tokio::try_join!(machine.image(), machine.groups())?;
     let tokens = machine.token("wake")?;
     let mut launch = machine.launch(&image, groups, machine.user_data()?, tokens.get()?);
     machine.note(since, &format!("starting an instance of {}", image.id));
