@@ -82,16 +82,25 @@ pub async fn connect<'a>(
     loop {
         attempt += 1;
         let since = Instant::now();
-        let awake = wake(&machine).await?;
-        match enter(&machine, &awake, identity, pool, since).await {
-            Ok(archiver) => return Ok(Session { archiver, machine: Some((machine, awake)) }),
-            Err(Error::Ec2(Failure::Ended { .. })) if attempt < WAKES => {
-                machine.note(since, "it went to sleep; waking it again")
-            }
-            Err(error) if awake.launched => return Err(end_after(&machine, &awake.instance.id, error).await),
-            Err(error) => return Err(error),
+        let error = match wake(&machine).await {
+            Ok(awake) => match enter(&machine, &awake, identity, pool, since).await {
+                Ok(archiver) => return Ok(Session { archiver, machine: Some((machine, awake)) }),
+                Err(error) if awake.launched && !has_ended(&error) => {
+                    end_after(&machine, &awake.instance.id, error).await
+                }
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        if attempt == WAKES || !has_ended(&error) {
+            return Err(error);
         }
+        machine.note(since, "it went to sleep; waking it again");
     }
+}
+
+fn has_ended(error: &Error) -> bool {
+    matches!(error, Error::Ec2(Failure::Ended { .. }))
 }
 
 /// Waits until a woken archiver lets us in and has its pool.

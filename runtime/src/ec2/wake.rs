@@ -269,6 +269,11 @@ pub async fn attach(
         volume = machine.api.volume(&volume.id).await?;
         let instances = machine.api.instances(&machine.tags()).await?;
         refuse_foreign(machine, &volume, &instances)?;
+        // Nothing can be attached to one that has gone meanwhile.
+        if let Some(ended) = instances.iter().find(|other| other.id == instance && !other.is_live()) {
+            let (instance, reason) = (ended.id.clone(), ended.reason.clone().unwrap_or_default());
+            return Err(Failure::Ended { instance, reason }.into());
+        }
     }
 }
 
