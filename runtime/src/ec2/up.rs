@@ -9,6 +9,7 @@ use super::machine::{CONFIGURATION, Machine};
 use super::model::{Modification, NewVolume, Volume};
 use super::poll::Poll;
 use super::price::Prices;
+use super::problem::Kind;
 use super::{bake, migrate};
 use crate::error::Error;
 use crate::provider::{self, Identity};
@@ -188,14 +189,17 @@ pub async fn make_volume(machine: &Machine<'_>) -> Result<Volume, Error> {
         tags: machine.tags_with_name(),
     };
     let id = machine.api.create_volume(&new).await?;
-    machine.token("volume")?.forget()?;
     let mut poll = Poll::new(Duration::from_secs(1), Duration::from_secs(5), AVAILABLE);
     loop {
-        // Right after the call EC2 may not show it yet.
-        if let Ok(volume) = machine.api.volume(&id).await
-            && volume.available
-        {
-            return Ok(volume);
+        match machine.api.volume(&id).await {
+            Ok(volume) if volume.available => {
+                // Until now a repeated set-up might not have seen it, and made another.
+                machine.token("volume")?.forget()?;
+                return Ok(volume);
+            }
+            Ok(_) => {}
+            Err(problem) if problem.kind() == Kind::NotFound => {}
+            Err(problem) => return Err(problem.into()),
         }
         if !poll.again().await {
             return Err(
