@@ -119,6 +119,10 @@ async fn import(
     if is_imported(archiver, temporary).await? {
         return Ok(());
     }
+    // zpool(8) puts partitions on a whole disk, and the pool into the first.
+    let partition = format!("{device}-part1");
+    let is_partitioned = archiver.exit_code(&["test", "-e", &partition]).await? == 0;
+    let device = if is_partitioned { &partition } else { device };
     let options = ["-N", "-t", "-o", "cachefile=none", "-o", mode, "-d", device];
     archiver
         .query(&[&["zpool", "import"], &options[..], &[name, temporary.pool()]].concat())
