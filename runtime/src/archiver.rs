@@ -119,14 +119,25 @@ impl Archiver {
         if others > 0 {
             return Ok(others);
         }
-        match self.query(&["systemctl", "poweroff"]).await {
-            // The connection may go before the answer comes.
-            Ok(_) | Err(Error::Unreachable { .. }) => Ok(0),
+        match self.shut_down().await {
+            Ok(()) => Ok(0),
             // It refuses when somebody has come in between: then that one lets it sleep.
             Err(error) => match self.other_sessions().await? {
                 0 => Err(error),
                 others => Ok(others),
             },
+        }
+    }
+
+    /// Powers it off.
+    ///
+    /// # Errors
+    /// When it refuses: as a host, because somebody else has a session.
+    pub async fn shut_down(&self) -> Result<(), Error> {
+        match self.query(&["systemctl", "poweroff"]).await {
+            // The connection may go before the answer comes.
+            Ok(_) | Err(Error::Unreachable { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -54,7 +54,7 @@ pub async fn migrate(machine: &Machine<'_>, old: &Volume) -> Result<(), Error> {
     machine.api.retire(&old.id).await?;
     machine.note(since, &format!("{} is the archiver's volume now; {} is kept", new.id, old.id));
     // Whoever came meanwhile finds no pool here.
-    session.archiver.query(&["systemctl", "--no-block", "poweroff"]).await?;
+    session.archiver.shut_down().await?;
     drop(session);
     sleep::see_off(machine, &instance, since).await
 }
