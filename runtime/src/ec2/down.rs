@@ -124,10 +124,12 @@ async fn prove(machine: &Machine<'_>, inventory: &Inventory, since: Instant) -> 
     let mut poll = Poll::new(Duration::from_secs(1), Duration::from_secs(10), GROUP);
     loop {
         let mut left = Inventory::take(machine).await?;
-        left.volumes.retain(|volume| inventory.volumes.contains(volume));
+        let goes = |volume: &String| inventory.volumes.contains(volume);
+        let kept: Vec<String> = left.volumes.extract_if(.., |volume| !goes(volume)).collect();
         let ids: Vec<String> = left.ids().into_iter().map(str::to_owned).collect();
         if ids.is_empty() {
-            machine.note(since, "nothing of it is left");
+            let but = if kept.is_empty() { String::new() } else { format!(" but {}", kept.join(", ")) };
+            machine.note(since, &format!("nothing of it is left{but}"));
             return Ok(());
         }
         if !poll.again().await {
