@@ -5,6 +5,8 @@
   imports = [
     ./nixos/options.nix
     ./nixos/services.nix
+    ./nixos/datasets.nix
+    ./nixos/command.nix
     ./nixos/assertions.nix
     ./nixos/agreement.nix
   ];

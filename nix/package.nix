@@ -1,9 +1,10 @@
-# Both programs: `dormouse` and `dormouse-generate`.
+# Both programs: `dormouse` and `dormouse-generate`, with manual pages and completions.
 {
   lib,
   git,
   openssh,
   rustPlatform,
+  stdenv,
 }:
 let
   cargo = (lib.importTOML ../Cargo.toml).workspace.package;
@@ -32,6 +33,13 @@ rustPlatform.buildRustPackage {
 
   cargoLock.lockFile = ../Cargo.lock;
 
+  # The programs write them, so they have to run here.
+  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    for program in dormouse dormouse-generate; do
+      $out/bin/$program share $out/share
+    done
+  '';
+
   nativeCheckInputs = [
     git
     openssh
@@ -43,6 +51,7 @@ rustPlatform.buildRustPackage {
   meta = {
     inherit (cargo) description;
     homepage = cargo.repository;
+    changelog = "${cargo.repository}/blob/main/CHANGELOG.md";
     license = lib.licenses.mit;
     mainProgram = "dormouse";
     platforms = lib.platforms.linux;

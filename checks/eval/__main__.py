@@ -15,9 +15,11 @@ import home
 import host
 import nix
 import refusals
+import rollback
 import store
 import syntax
 import template
+import user_data
 
 
 def tree(variable: str) -> Path | None:
@@ -62,7 +64,10 @@ def stubs(report: Report, specs: list[examples.Example], folder: Path) -> None:
     report.check("archivers have the values of the spec", of_each(specs, archiver.problems))
     report.check("home.nix has the blocks of ssh_config", of_each(specs, home.problems))
     report.check("wrong options and folders are refused", refusals.problems(by_name["home"]))
-    report.check("the flake template is whole", template.problems(by_name["dormouse"]))
+    report.check("the flake template is whole and fresh", template.problems())
+    report.check("the image takes user-data for what they are", of_each(specs, user_data.problems))
+    report.check("control: user data that the image misreads are noticed", user_data.control(by_name["home"]))
+    report.check("a rollback brings back store paths and keys", rollback.problems(folder / "rollback"))
     report.check("no secret reaches the store", of_each(specs, store.problems))
     report.check("control: a planted secret is found", store.control(by_name["home"], folder))
     for what, changes, check in (
@@ -75,13 +80,18 @@ def stubs(report: Report, specs: list[examples.Example], folder: Path) -> None:
     report.check("control: a broken flake.lock is noticed", flake.control())
 
 
-def systems(report: Report, specs: list[examples.Example], nixpkgs: Path) -> None:
+def systems(report: Report, specs: list[examples.Example], nixpkgs: Path, folder: Path) -> None:
     """What needs a nixpkgs: whole systems."""
     by_name = {example.name: example for example in specs}
     report.check("NixOS: hosts", of_each(specs, lambda example: host.problems(example, nixpkgs)))
     report.check("NixOS: archivers", of_each(specs, lambda example: archiver.problems(example, nixpkgs)))
     report.check("NixOS: refusals", refusals.problems(by_name["home"], nixpkgs))
-    report.check("NixOS: the flake template", template.problems(by_name["dormouse"], nixpkgs))
+    report.check("NixOS: the flake template", template.problems(nixpkgs))
+    report.check(
+        "NixOS: the image's own boot services take user-data for what they are",
+        of_each(specs, lambda example: user_data.problems(example, nixpkgs)),
+    )
+    report.check("NixOS: a rollback brings back the system", rollback.problems(folder / "systems", nixpkgs))
 
 
 def main() -> int:
@@ -92,7 +102,7 @@ def main() -> int:
         specs = examples.generate_all(Path(folder))
         stubs(report, specs, Path(folder))
         if nixpkgs:
-            systems(report, specs, nixpkgs)
+            systems(report, specs, nixpkgs, Path(folder))
         else:
             print("skip whole NixOS systems: DORMOUSE_NIXPKGS names no nixpkgs tree")
         if nixpkgs and home_manager:

@@ -12,13 +12,13 @@
 let
   nixosFile = generated + "/hosts/${host}/nixos.nix";
   module = ../../modules/nixos.nix;
-  real =
+  system =
     let
       lib = import (nixpkgs + "/lib");
       force =
         value: if builtins.isAttrs value then builtins.mapAttrs (_: force) value else lib.mkForce value;
     in
-    (import (nixpkgs + "/nixos/lib/eval-config.nix") {
+    import (nixpkgs + "/nixos/lib/eval-config.nix") {
       system = "x86_64-linux";
       modules = [
         module
@@ -36,7 +36,9 @@ let
           system.stateVersion = "26.05";
         }
       ];
-    }).config;
+    };
+  real = system.config;
+  shell = if nixpkgs == null then "/shell" else system.pkgs.runtimeShell;
 
   stub = import ./stub-system.nix {
     modules = [ module ];
@@ -57,6 +59,7 @@ let
       callPackage = _: _: "/package";
       makeWrapper = "/makeWrapper";
       openssh = "/openssh";
+      runtimeShell = "/shell";
       symlinkJoin = { postBuild, ... }: postBuild;
     };
     utils.escapeSystemdExecArgs = import ./exec-args.nix;
@@ -78,7 +81,14 @@ let
     builtins.filter (claim: !claim.assertion) config.assertions
   );
 
-  isForeign = name: builtins.match "dormouse-.*" name == null;
+  # What NixOS gives to every service.
+  nixosEnvironment = [
+    "LOCALE_ARCHIVE"
+    "PATH"
+    "TZDIR"
+  ];
+
+  isForeign = name: builtins.match "(zfs-dormouse|dormouse-.*)" name == null;
   ours = units: removeAttrs units (builtins.filter isForeign (builtins.attrNames units));
 
   # Store paths differ from one nixpkgs to the next.
@@ -89,11 +99,17 @@ let
         "${generated}"
         "${config.services.dormouse.package}"
         (dirOf (dirOf config.services.dormouse.sshPath))
+        (builtins.unsafeDiscardStringContext shell)
+        "${../../modules/nixos/auto-snapshot.sh}"
+        "${../../modules/nixos/grant.sh}"
       ]
       [
         "<generated>"
         "<dormouse>"
         "<openssh>"
+        "<shell>"
+        "<modules>/auto-snapshot.sh"
+        "<modules>/grant.sh"
       ]
       (builtins.unsafeDiscardStringContext text);
   plain =
@@ -115,23 +131,29 @@ in
       secretsDir
       ;
   };
+  # Where the folder is in the store.
+  generation = builtins.unsafeDiscardStringContext "${generated}";
   # How the administrator's `dormouse` is wrapped.
   wrapper = if nixpkgs == null then map plain config.environment.systemPackages else null;
   toplevel =
     if nixpkgs == null || failedAssertions != [ ] then null else config.system.build.toplevel.drvPath;
   services = builtins.mapAttrs (_: service: {
-    inherit (service)
-      after
-      description
-      restartIfChanged
-      wantedBy
-      wants
-      ;
+    inherit (service) after description;
+    onFailure = service.onFailure or [ ];
+    reloadIfChanged = service.reloadIfChanged or false;
+    restartIfChanged = service.restartIfChanged or true;
+    wantedBy = service.wantedBy or [ ];
+    wants = service.wants or [ ];
+    environment = removeAttrs (service.environment or { }) nixosEnvironment;
     serviceConfig = builtins.mapAttrs (_: plain) service.serviceConfig;
   }) (ours config.systemd.services);
-  timers = builtins.mapAttrs (_: timer: { inherit (timer) timerConfig wantedBy; }) (
-    ours config.systemd.timers
-  );
+  timers = builtins.mapAttrs (_: timer: {
+    inherit (timer) timerConfig wantedBy;
+    after = timer.after or [ ];
+  }) (ours config.systemd.timers);
+  users = builtins.mapAttrs (_: user: {
+    inherit (user) group isSystemUser;
+  }) { inherit (config.users.users) dormouse; };
   knownHosts = builtins.mapAttrs (_: known: {
     inherit (known) hostNames publicKey;
   }) config.programs.ssh.knownHosts;

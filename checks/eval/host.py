@@ -3,7 +3,7 @@
 import json
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from compare import items, same
@@ -12,6 +12,8 @@ from nix import HERE, REPOSITORY, evaluate
 
 # DORMOUSE_BLESS=1 checks/nix-checks.sh writes it anew; read the diff.
 UNITS = HERE / "units.json"
+
+RIGHTS = REPOSITORY / "modules" / "nixos" / "zfs-rights.json"
 
 OPTIONS = {
     "host": "archiver",
@@ -59,13 +61,10 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
     yield from report(host.get("report"), found["options"]["report"])
     yield from known_hosts(example, host, found["knownHosts"])
     yield from same("replications", set(found["options"]["replications"]), set(host["replications"]))
-    units = {f"dormouse-{r}" for r in host["replications"]} | {
-        f"dormouse-audit-{r}" for r in host["replications"]
-    }
-    yield from same("services", set(found["services"]), units)
-    yield from same(
-        "timers", set(found["timers"]), {unit for unit in units if unit.startswith("dormouse-audit-")}
-    )
+    jobs = {f"dormouse-{prefix}{name}" for name in host["replications"] for prefix in ("", "audit-")}
+    yield from same("services", set(found["services"]), jobs | {"zfs-dormouse"})
+    yield from same("timers", set(found["timers"]), jobs)
+    yield from datasets(found, host["replications"].values())
     for replication, spec in host["replications"].items():
         expected = {option: spec[field] for option, field in OPTIONS.items()}
         expected |= {
@@ -76,36 +75,74 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
         yield from items(
             f"replications.{replication}", found["options"]["replications"][replication], expected
         )
-        command = ["replicate", replication]
+        snapshots = [f"zfs-snapshot-{snapshot_class}.service" for snapshot_class in spec["after"]]
+        provider = example.spec["archivers"][spec["archiver"]]["provider"]["type"]
         yield from service(
-            found["services"][f"dormouse-{replication}"], spec, name, secrets, command, spec["after"]
+            found["services"][f"dormouse-{replication}"],
+            ["replicate", replication],
+            snapshots,
+            service_config(spec, name, secrets, provider),
         )
-        audit = ["replicate", "--audit", replication]
-        yield from service(found["services"][f"dormouse-audit-{replication}"], spec, name, secrets, audit, [])
+        yield from service(
+            found["services"][f"dormouse-audit-{replication}"],
+            ["replicate", "--audit", replication],
+            [],
+            service_config(spec, name, secrets, provider),
+        )
+        timer = found["timers"][f"dormouse-{replication}"]
+        yield from same(f"{replication}: timer: wantedBy", timer["wantedBy"], snapshots)
+        yield from same(f"{replication}: timer: after", timer["after"], snapshots)
+        audit = found["timers"][f"dormouse-audit-{replication}"]
+        yield from same(f"{replication}: audit", audit["timerConfig"]["OnCalendar"], "weekly")
+        yield from same(f"{replication}: audit: wantedBy", audit["wantedBy"], ["timers.target"])
 
 
-def service(
-    found: dict, spec: dict, host: str, secrets: str, command: list[str], after: list[str]
-) -> Iterator[str]:
-    """What differs in one service."""
-    what = " ".join(command)
-    snapshots = [f"zfs-snapshot-{snapshot_class}.service" for snapshot_class in after]
-    yield from same(f"{what}: wantedBy", found["wantedBy"], snapshots)
-    yield from same(f"{what}: after", found["after"], ["network-online.target", *snapshots])
-    yield from same(f"{what}: restartIfChanged", found["restartIfChanged"], False)
-    expected = {
+def datasets(found: dict, replications: Iterable[dict]) -> Iterator[str]:
+    """What differs in the user, and in what the datasets get."""
+    yield from same("user", found["users"]["dormouse"], {"group": "dormouse", "isSystemUser": True})
+    sources = list(dict.fromkeys(replication["source"] for replication in replications))
+    start = [words(line) for line in found["services"]["zfs-dormouse"]["serviceConfig"]["ExecStart"]]
+    rights = ",".join(json.loads(RIGHTS.read_text()))
+    expected = [
+        ["-<shell>", "<modules>/auto-snapshot.sh", *sources],
+        ["<shell>", "<modules>/grant.sh", "dormouse", rights, *sources],
+    ]
+    yield from same("datasets", start, expected)
+
+
+def service_config(spec: dict, host: str, secrets: str, provider: str) -> dict:
+    """What the spec says of a service, and what must be so for every one."""
+    folder = secrets.replace("~/", "/root/", 1)
+    identity = f"hosts/{host}/id_ed25519"
+    user_data = f"archivers/{spec['archiver']}/user-data"
+    credentials = [f"{path.replace('/', '_')}:{folder}/{path}" for path in (identity, user_data)]
+    credentials.append(f"aws-credentials:{folder}/aws-credentials")
+    return {
         "ExecStartPre": spec["exec_start_pre"],
         "ExecStopPost": spec["exec_stop_post"],
-        "RuntimeDirectory": "dormouse",
+        "LoadCredential": credentials if provider == "ec2" else credentials[:1],
         "TimeoutStartSec": seconds(spec["timeout"]),
         "Type": "oneshot",
+        "User": "dormouse",
     }
-    yield from items(what, found["serviceConfig"], expected)
-    argv = ["<dormouse>/bin/dormouse", "--spec", "<generated>/spec.json", "--generated", "<generated>"]
-    folder = secrets.replace("~/", "/root/", 1)
-    argv += ["--host", host, "--secrets", folder, "--identity", f"{folder}/hosts/{host}/id_ed25519"]
-    argv += ["--ssh", "<openssh>/bin/ssh", *command]
-    yield from same(f"{what}: ExecStart", words(found["serviceConfig"]["ExecStart"]), argv)
+
+
+def service(found: dict, command: list[str], snapshots: list[str], expected: dict) -> Iterator[str]:
+    """What differs in one service."""
+    what = " ".join(command)
+    before = ["network-online.target", "zfs-dormouse.service"]
+    yield from same(f"{what}: wantedBy", found["wantedBy"], [])
+    yield from same(f"{what}: after", found["after"], [*before, *snapshots])
+    yield from same(f"{what}: wants", found["wants"], before)
+    yield from same(f"{what}: restartIfChanged", found["restartIfChanged"], False)
+    credentials = [each.replace("%%", "%") for each in found["serviceConfig"]["LoadCredential"]]
+    yield from items(what, found["serviceConfig"] | {"LoadCredential": credentials}, expected)
+    is_on_ec2 = len(expected["LoadCredential"]) > 1
+    environment = {"AWS_SHARED_CREDENTIALS_FILE": "%d/aws-credentials"} if is_on_ec2 else {}
+    yield from same(f"{what}: environment", found["environment"], environment)
+    argv = words(found["serviceConfig"]["ExecStart"])
+    start = ["<dormouse>/bin/dormouse", "--spec", "<generated>/spec.json", "--generated", "<generated>"]
+    yield from same(f"{what}: ExecStart", [*argv[:5], *argv[7:]], [*start, "--ssh", "<openssh>/bin/ssh", *command])
 
 
 def wrapper(found: list[str], host: str, secrets: str) -> Iterator[str]:

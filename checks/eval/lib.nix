@@ -2,6 +2,7 @@
 # Nix and no nixpkgs.
 let
   inherit (builtins)
+    any
     attrNames
     concatLists
     concatMap
@@ -9,6 +10,8 @@ let
     elem
     filter
     head
+    isInt
+    isString
     length
     listToAttrs
     mapAttrs
@@ -27,6 +30,8 @@ let
       start = stringLength text - stringLength suffix;
     in
     start >= 0 && substring start (stringLength suffix) text == suffix;
+  last = list: builtins.elemAt list (length list - 1);
+  toInt = builtins.fromJSON;
   removePrefix =
     prefix: text:
     if hasPrefix prefix text then substring (stringLength prefix) (stringLength text) text else text;
@@ -36,6 +41,7 @@ let
 in
 {
   inherit
+    any
     attrNames
     concatLists
     concatMap
@@ -46,6 +52,9 @@ in
     hasPrefix
     hasSuffix
     head
+    isInt
+    isString
+    last
     length
     listToAttrs
     mapAttrs
@@ -53,6 +62,7 @@ in
     removePrefix
     removeSuffix
     replaceStrings
+    toInt
     ;
 
   concatMapStrings = f: list: concatStringsSep "" (map f list);
@@ -83,6 +93,8 @@ in
   optionalAttrs = condition: set: if condition then set else { };
   optionalString = condition: text: if condition then text else "";
   optionals = condition: list: if condition then list else [ ];
+  unique =
+    list: builtins.foldl' (found: item: if elem item found then found else found ++ [ item ]) [ ] list;
   splitString = separator: text: filter builtins.isString (split separator text);
 
   cleanSourceWith = { src, ... }: src;

@@ -21,7 +21,12 @@ OPTIONS = [
         {"dormouse": {"secretsDir": STORE}},
         ["services.dormouse.secretsDir", STORE, "Nix store", "rotate desktop"],
     ),
+    (
+        {"dormouse": {"snapshots": {"daily": 99}}},
+        ["services.dormouse.snapshots.daily is 99", "snapshots.daily in", RUN],
+    ),
     ({"dormouse": {"secretsDir": "secrets"}}, ["services.dormouse.secretsDir", "no absolute path"]),
+    ({"dormouse": {"awsCredentialsFile": STORE}}, ["services.dormouse.awsCredentialsFile", "Nix store"]),
     (
         {"dormouse": {"report": {"honeycomb": {"apiKeyFile": STORE}}}},
         ["services.dormouse.report.honeycomb.apiKeyFile", "Nix store"],
@@ -37,6 +42,9 @@ REPLICATION = [
     ({"exclude": ["rpool/safe/other"]}, ["exclude", RUN]),
     ({"sendRaw": "never"}, ["sendRaw", "never", "auto", RUN]),
     ({"followDelete": True}, ["followDelete", "follow_delete", RUN]),
+    ({"after": []}, ["replications.safe.after", "never run", RUN]),
+    ({"after": ["daily"]}, ["replications.safe.after", "after in", RUN]),
+    ({"timeout": 1}, ["replications.safe.timeout", "timeout in", RUN]),
 ]
 
 # Refused by an option's type.

@@ -6,6 +6,7 @@
 //! - [`secret`], [`keyring`]: the seed, and the keys that derive from it
 //! - [`artifact`]: the files, one module each; `inputs`: what they are made from; `template`: how
 //!   values are escaped
+//! - [`share`]: manual pages and completions of a program
 //! - [`reach`], [`layout`]: names and paths that the runtime must agree on
 //!
 //! Everything that reads, writes or prompts is in the binary (`cli`).
@@ -22,6 +23,7 @@ pub mod problem;
 pub mod public_key;
 pub mod reach;
 pub mod secret;
+pub mod share;
 pub mod source;
 pub mod spec;
 mod suggest;

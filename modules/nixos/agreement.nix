@@ -63,35 +63,54 @@ let
     exclude = "exclude";
     sendRaw = "raw";
     followDelete = "follow_delete";
+    after = "after";
+    timeout = "timeout";
   };
 
-  agrees = name: option: path: expected: {
-    assertion = cfg.replications.${name}.${option} == expected;
+  # "25h" as a number of seconds.
+  seconds =
+    duration:
+    let
+      parts = builtins.match "([0-9]+)([smhdw])" duration;
+      units = {
+        s = 1;
+        m = 60;
+        h = 3600;
+        d = 86400;
+        w = 604800;
+      };
+    in
+    lib.toInt (lib.head parts) * units.${lib.last parts};
+
+  agrees = option: found: path: expected: {
+    assertion =
+      found == (if lib.isInt found && lib.isString expected then seconds expected else expected);
     message = ''
-      services.dormouse.replications.${name}.${option} is ${
-        builtins.toJSON cfg.replications.${name}.${option}
-      }, but ${path} in ${specFile} is ${builtins.toJSON expected}.
+      services.dormouse.${option} is ${builtins.toJSON found}, but ${path} in ${specFile} is ${builtins.toJSON expected}.
       Remove the option's definition, or change dormouse.json. ${regenerate}
     '';
   };
 
-  # An EC2 archiver's users follow from the hosts' names.
-  userAgrees =
-    name:
-    let
-      inherit (inSpec.${name}) archiver;
-      provider = archivers.${archiver}.provider;
-    in
-    lib.optional (provider ? user) (
-      agrees name "username" "archivers.${archiver}.provider.user" provider.user
-    );
-
   replicationAgrees =
     name:
+    let
+      options = cfg.replications.${name};
+      inherit (inSpec.${name}) archiver;
+      inherit (archivers.${archiver}) provider;
+      optionAgrees = option: agrees "replications.${name}.${option}" options.${option};
+    in
     lib.mapAttrsToList (
-      option: field: agrees name option "${place}.${name}.${field}" inSpec.${name}.${field}
+      option: field: optionAgrees option "${place}.${name}.${field}" inSpec.${name}.${field}
     ) fields
-    ++ userAgrees name;
+    # An EC2 archiver's users follow from the hosts' names.
+    ++ lib.optional (provider ? user) (
+      optionAgrees "username" "archivers.${archiver}.provider.user" provider.user
+    );
+
+  snapshotsAgree = lib.mapAttrsToList (
+    class: count:
+    agrees "snapshots.${class}" cfg.snapshots.${class} "hosts.${cfg.hostName}.snapshots.${class}" count
+  ) (hosts.${cfg.hostName}.snapshots or { });
 
   unknown = name: {
     assertion = inSpec ? ${name};
@@ -118,7 +137,10 @@ in
       folder
       ++ map unchanged (lib.filter concernsHost (lib.attrNames artifacts))
       ++ lib.optionals (hosts ? ${cfg.hostName}) (
-        map unknown names ++ map missing (lib.attrNames inSpec) ++ lib.concatMap replicationAgrees inBoth
+        snapshotsAgree
+        ++ map unknown names
+        ++ map missing (lib.attrNames inSpec)
+        ++ lib.concatMap replicationAgrees inBoth
       );
   };
 }

@@ -30,6 +30,7 @@ let
     name: replication:
     lib.nameValuePair "replications.${name}.identityFilePath" replication.identityFilePath
   ) cfg.replications
+  // lib.optionalAttrs (cfg.awsCredentialsFile != null) { inherit (cfg) awsCredentialsFile; }
   // lib.optionalAttrs (cfg.report.honeycomb or null != null) {
     "report.honeycomb.apiKeyFile" = cfg.report.honeycomb.apiKeyFile;
   };
@@ -81,6 +82,16 @@ let
       Rename one in dormouse.json and run `dormouse-generate`.
     '';
   };
+
+  # Without snapshots nothing would ever start it, nor be sent.
+  isStarted = name: {
+    assertion =
+      cfg.snapshots.enable -> lib.any (class: cfg.snapshots.${class} > 0) cfg.replications.${name}.after;
+    message = ''
+      services.dormouse.replications.${name}.after names no class of which services.dormouse.snapshots keeps any, so it would never run.
+      Correct `after` or `snapshots` of this host in dormouse.json and run `dormouse-generate`.
+    '';
+  };
 in
 {
   config = lib.mkIf cfg.enable {
@@ -90,6 +101,7 @@ in
       ++ lib.mapAttrsToList absolute secrets
       ++ map isPublic secretFiles
       ++ lib.mapAttrsToList isAlone targets
-      ++ map hasOwnUnit (lib.attrNames cfg.replications);
+      ++ map hasOwnUnit (lib.attrNames cfg.replications)
+      ++ map isStarted (lib.attrNames cfg.replications);
   };
 }

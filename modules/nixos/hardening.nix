@@ -1,23 +1,30 @@
-# The sandbox of a process that runs `zfs send` as root and `ssh`.
+# The sandbox of a user's process that runs `zfs` and `ssh`.
 #
-# Neither PrivateDevices nor a smaller CapabilityBoundingSet: the first hides /dev/zfs, and the
-# ioctls of zfs need CAP_SYS_ADMIN as long as the service runs as root.
+# What is missing from it would break ZFS: in a user namespace (PrivateUsers) its delegated rights
+# count for nothing.
 {
+  BindPaths = [ "/dev/zfs" ];
+  CapabilityBoundingSet = "";
   DeviceAllow = [ "/dev/zfs rw" ];
   DevicePolicy = "closed";
   LockPersonality = true;
   MemoryDenyWriteExecute = true;
   NoNewPrivileges = true;
+  # Hides /dev/zfs too, which BindPaths brings back.
+  PrivateDevices = true;
+  PrivateMounts = true;
   PrivateTmp = true;
+  ProcSubset = "pid";
   ProtectClock = true;
   ProtectControlGroups = true;
-  # Not `true`: the secrets may lie in /root.
-  ProtectHome = "read-only";
+  ProtectHome = true;
   ProtectHostname = true;
   ProtectKernelLogs = true;
   ProtectKernelModules = true;
   ProtectKernelTunables = true;
+  ProtectProc = "invisible";
   ProtectSystem = "strict";
+  RemoveIPC = true;
   RestrictAddressFamilies = [
     "AF_INET"
     "AF_INET6"
@@ -30,6 +37,9 @@
   RestrictSUIDSGID = true;
   SystemCallArchitectures = "native";
   SystemCallErrorNumber = "EPERM";
-  SystemCallFilter = "@system-service";
+  SystemCallFilter = [
+    "@system-service"
+    "~@privileged @resources"
+  ];
   UMask = "0077";
 }

@@ -1,6 +1,12 @@
-{ lib, pkgs, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   inherit (lib) mkOption types;
+  cfg = config.services.dormouse;
 
   snapshotClasses = [
     "frequent"
@@ -174,7 +180,52 @@ in
 
     secretsDir = secretPath "Folder of this host's secrets, which `dormouse-generate` wrote.";
 
+    awsCredentialsFile = mkOption {
+      type = types.nullOr types.str;
+      default = "${cfg.secretsDir}/aws-credentials";
+      defaultText = lib.literalExpression ''"''${config.services.dormouse.secretsDir}/aws-credentials"'';
+      description = ''
+        AWS credentials, in the format of {file}`~/.aws/credentials`; read for archivers on EC2 only.
+        `null` when the AWS SDK finds credentials by itself, such as those of an instance profile.
+        Given as a string, so that it stays out of the Nix store.
+      '';
+    };
+
+    jitter = mkOption {
+      type = types.ints.unsigned;
+      default = 60;
+      description = ''
+        Seconds by which a replication starts later than the snapshot that starts it, at most. The
+        delay is random each time.
+      '';
+    };
+
+    audit = mkOption {
+      type = types.nullOr types.str;
+      default = "weekly";
+      description = ''
+        When the archivers are asked for what they have, even if this host knows of nothing new, in
+        the format of {manpage}`systemd.time(7)`. `null` for never.
+      '';
+    };
+
+    onFailure = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "notify@%n.service" ];
+      description = "Units that are started when a replication or an audit has failed.";
+    };
+
     snapshots = {
+      enable = mkOption {
+        type = types.bool;
+        default = true;
+        description = ''
+          Whether {option}`services.zfs.autoSnapshot` makes snapshots of what is replicated: it is
+          enabled, and `com.sun:auto-snapshot` is set on each {option}`localFilesystem`. When
+          something else makes them, it has to start {file}`dormouse-<name>.service` too.
+        '';
+      };
       frequent = keep 4 "every 15 minutes";
       hourly = keep 24 "every hour";
       daily = keep 7 "every day";

@@ -1,23 +1,16 @@
+# The replications' services, and the timers that start them.
 {
   config,
   lib,
-  pkgs,
   utils,
   ...
 }:
 let
   cfg = config.services.dormouse;
-
-  # systemd knows no `~`.
-  absolute =
-    path:
-    if lib.hasPrefix "~/" path then
-      "${config.users.users.root.home}/${lib.removePrefix "~/" path}"
-    else
-      path;
+  secrets = import ./secrets.nix { inherit config lib; };
 
   dormouse =
-    replication: arguments:
+    arguments:
     utils.escapeSystemdExecArgs (
       [
         "${cfg.package}/bin/dormouse"
@@ -27,37 +20,11 @@ let
         "${cfg.generated}"
         "--host"
         cfg.hostName
-        "--secrets"
-        (absolute cfg.secretsDir)
-        "--identity"
-        (absolute replication.identityFilePath)
         "--ssh"
         cfg.sshPath
       ]
       ++ arguments
     );
-
-  # `dormouse status` and the like, for the administrator: they know the spec and this host.
-  command = pkgs.symlinkJoin {
-    name = "dormouse";
-    paths = [ cfg.package ];
-    nativeBuildInputs = [ pkgs.makeWrapper ];
-    postBuild = "wrapProgram $out/bin/dormouse ${lib.escapeShellArgs (lib.concatLists defaults)}";
-  };
-  defaults =
-    lib.mapAttrsToList
-      (variable: value: [
-        "--set-default"
-        variable
-        value
-      ])
-      {
-        DORMOUSE_SPEC = "${cfg.generated}/spec.json";
-        DORMOUSE_GENERATED = "${cfg.generated}";
-        DORMOUSE_HOST = cfg.hostName;
-        DORMOUSE_SECRETS = absolute cfg.secretsDir;
-        DORMOUSE_SSH = cfg.sshPath;
-      };
 
   service =
     {
@@ -66,19 +33,26 @@ let
       arguments,
       snapshots ? [ ],
     }:
-    {
+    rec {
       inherit description;
+      inherit (cfg) onFailure;
       # A wake needs the network, and the first snapshot after a boot can come before it.
-      wants = [ "network-online.target" ];
-      after = [ "network-online.target" ] ++ snapshots;
-      wantedBy = snapshots;
+      wants = [
+        "network-online.target"
+        "zfs-dormouse.service"
+      ];
+      after = wants ++ snapshots;
       path = [ config.boot.zfs.package ];
+      environment = secrets.environment replication;
       # A switch to another system must neither cut a transfer nor start one.
       restartIfChanged = false;
       serviceConfig = import ./hardening.nix // {
         Type = "oneshot";
+        User = "dormouse";
+        Group = "dormouse";
+        LoadCredential = secrets.credentials replication;
         ExecStartPre = replication.execStartPre;
-        ExecStart = dormouse replication arguments;
+        ExecStart = dormouse arguments;
         ExecStopPost = replication.execStopPost;
         TimeoutStartSec = replication.timeout;
         # dormouse ends the transfer and sends the archiver to sleep, so it is told first and alone.
@@ -86,14 +60,19 @@ let
         TimeoutStopSec = "10min";
         # Another run of the same replication is at work: nothing failed.
         SuccessExitStatus = 7;
-        # Replications that run at the same time share it: the first to end must not remove it.
-        RuntimeDirectory = "dormouse";
+        # Below the folders that root's own commands use. Replications that run at the same time
+        # share it: the first to end must not remove it.
+        RuntimeDirectory = "dormouse/service";
         RuntimeDirectoryMode = "0700";
         RuntimeDirectoryPreserve = true;
+        StateDirectory = "dormouse/service";
+        StateDirectoryMode = "0700";
       };
     };
 
-  afterSnapshots =
+  snapshotsOf = replication: map (class: "zfs-snapshot-${class}.service") replication.after;
+
+  replicate =
     name: replication:
     lib.nameValuePair "dormouse-${name}" (service {
       description = "Replicate ${replication.localFilesystem} to ${replication.host}";
@@ -102,8 +81,24 @@ let
         "replicate"
         name
       ];
-      snapshots = map (class: "zfs-snapshot-${class}.service") replication.after;
+      snapshots = snapshotsOf replication;
     });
+
+  # Each snapshot service starts it, and it starts the replication a little later: hosts that make
+  # snapshots at the same minute should not all come to the archiver at once.
+  replicateTimer =
+    name: replication:
+    lib.nameValuePair "dormouse-${name}" rec {
+      wantedBy = snapshotsOf replication;
+      after = wantedBy;
+      timerConfig = {
+        OnActiveSec = 0;
+        RandomizedDelaySec = cfg.jitter;
+        AccuracySec = "1s";
+        # So that the next snapshot can start it again.
+        RemainAfterElapse = false;
+      };
+    };
 
   audit =
     name: replication:
@@ -122,34 +117,22 @@ let
     lib.nameValuePair "dormouse-audit-${name}" {
       wantedBy = [ "timers.target" ];
       timerConfig = {
-        OnCalendar = "weekly";
+        OnCalendar = cfg.audit;
         Persistent = true;
         RandomizedDelaySec = "6h";
       };
     };
+
+  inherit (cfg) replications;
 in
 {
   config = lib.mkIf cfg.enable {
-    environment.systemPackages = [ command ];
-
-    programs.ssh.knownHosts = lib.mapAttrs (_: host: {
-      inherit (host) hostNames publicKey;
-    }) cfg.knownHosts;
-
-    services.zfs.autoSnapshot = {
-      enable = true;
-      inherit (cfg.snapshots)
-        frequent
-        hourly
-        daily
-        weekly
-        monthly
-        ;
-    };
-
     systemd.services =
-      lib.mapAttrs' afterSnapshots cfg.replications // lib.mapAttrs' audit cfg.replications;
+      lib.mapAttrs' replicate replications
+      // lib.optionalAttrs (cfg.audit != null) (lib.mapAttrs' audit replications);
 
-    systemd.timers = lib.mapAttrs' auditTimer cfg.replications;
+    systemd.timers =
+      lib.mapAttrs' replicateTimer replications
+      // lib.optionalAttrs (cfg.audit != null) (lib.mapAttrs' auditTimer replications);
   };
 }

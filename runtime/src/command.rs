@@ -4,6 +4,7 @@ pub mod down;
 pub mod plan;
 pub mod proxy;
 pub mod replicate;
+pub mod share;
 pub mod sleep;
 pub mod status;
 pub mod up;
@@ -33,6 +34,9 @@ pub enum Command {
     Sleep(sleep::Arguments),
     /// Connect stdin and stdout to an archiver that is woken for it; ssh's ProxyCommand
     Proxy(proxy::Arguments),
+    /// Write manual pages and shell completions; for packagers
+    #[command(hide = true)]
+    Share(share::Arguments),
 }
 
 impl Command {
@@ -50,6 +54,7 @@ impl Command {
             Self::Wake(arguments) => arguments.run(context).await,
             Self::Sleep(arguments) => arguments.run(context).await,
             Self::Proxy(arguments) => arguments.run(context).await,
+            Self::Share(arguments) => arguments.run(),
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Context {
     pub generated: PathBuf,
     /// The folder of secrets.
     pub secrets: PathBuf,
+    /// Where systemd put the secrets of its `LoadCredential=`, unless a folder was named.
+    pub credentials: Option<PathBuf>,
     /// The identity, when it does not lie in the folder of secrets.
     pub identity: Option<PathBuf>,
     /// The ssh program.
@@ -49,7 +51,9 @@ impl Context {
         let beside = path.parent().unwrap_or(Path::new("")).join(layout::DEFAULT_OUT);
         let secrets = spec.hosts.get(&host_name).and_then(|host| host.secrets_dir.clone());
         let secrets = secrets.unwrap_or_else(|| layout::default_secrets_dir(&spec.name));
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         Ok(Self {
+            credentials: credentials.filter(|_| global.secrets.is_none()),
             generated: global.generated.clone().unwrap_or(beside),
             secrets: global.secrets.clone().unwrap_or_else(|| expand_home(&secrets)),
             identity: global.identity.clone(),
@@ -121,7 +125,13 @@ impl Context {
     /// This host's private key.
     #[must_use]
     pub fn identity(&self) -> PathBuf {
-        self.identity.clone().unwrap_or_else(|| self.secrets.join(layout::host_identity(&self.host_name)))
+        self.identity.clone().unwrap_or_else(|| self.secret(&layout::host_identity(&self.host_name)))
+    }
+
+    /// A secret by its path in the folder of secrets: the one that systemd handed over, if it did.
+    #[must_use]
+    pub fn secret(&self, path: &str) -> PathBuf {
+        secret(self.credentials.as_deref(), &self.secrets, path)
     }
 
     /// The absolute path of a file that can be read.
@@ -145,6 +155,13 @@ fn read_spec(path: &Path) -> Result<Spec, Error> {
     parsed.map(|parsed| parsed.spec).map_err(|problems| Error::Spec(problems.to_string()))
 }
 
+/// A credential's name holds no slash; systemd puts an underscore for it when it loads a folder
+/// (`LoadCredential=` in systemd.exec(5)).
+fn secret(credentials: Option<&Path>, secrets: &Path, path: &str) -> PathBuf {
+    let handed = credentials.map(|folder| folder.join(path.replace('/', "_")));
+    handed.filter(|file| file.exists()).unwrap_or_else(|| secrets.join(path))
+}
+
 /// The name that the kernel goes by, up to its first dot.
 fn system_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -156,5 +173,21 @@ fn expand_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_systemd_handed_over_is_taken_from_there_and_others_from_their_folder() {
+        let credentials = tempfile::tempdir().unwrap();
+        let handed = credentials.path().join("hosts_desktop_id_ed25519");
+        std::fs::write(&handed, "key").unwrap();
+        let found = |path| secret(Some(credentials.path()), Path::new("/secrets"), path);
+        assert_eq!(found("hosts/desktop/id_ed25519"), handed);
+        assert_eq!(found("archivers/nas/user-data"), Path::new("/secrets/archivers/nas/user-data"));
+        assert_eq!(secret(None, Path::new("/secrets"), "a/b"), Path::new("/secrets/a/b"));
     }
 }

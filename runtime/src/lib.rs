@@ -32,6 +32,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Cli;
+use crate::command::Command;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 
@@ -50,6 +51,9 @@ pub fn main() -> Exit {
 }
 
 fn run(cli: &Cli) -> Result<Exit, Error> {
+    if let Command::Share(arguments) = &cli.command {
+        return arguments.run();
+    }
     let context = Context::load(&cli.global)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(until_signalled(cli.command.run(&context)));

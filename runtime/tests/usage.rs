@@ -78,3 +78,18 @@ fn errors_are_documents_for_machines() {
     assert_eq!((code, document["exit"].as_i64()), (2, Some(2)));
     assert!(document["help"].as_str().unwrap().contains("--host"));
 }
+
+#[test]
+fn packagers_get_a_page_for_every_command_without_a_spec() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = dormouse(folder.path(), &["share", "share"]);
+    assert_eq!(code, 0, "{stderr}");
+    let (_, help, _) = dormouse(folder.path(), &["--help"]);
+    let listed = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    let commands: Vec<_> = listed.map_while(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"replicate") && !commands.contains(&"share"), "{commands:?}");
+    for command in commands.iter().filter(|command| **command != "help") {
+        let page = folder.path().join(format!("share/man/man1/dormouse-{command}.1"));
+        assert!(std::fs::read_to_string(page).unwrap().contains(command));
+    }
+}

@@ -5,6 +5,7 @@ pub(super) mod generate;
 mod init;
 mod rotate;
 mod schema;
+mod share;
 
 use clap::Subcommand;
 
@@ -19,6 +20,9 @@ pub(super) enum Command {
     Rotate(rotate::Arguments),
     /// Print the JSON Schema of the spec.
     Schema,
+    /// Write manual pages and shell completions; for packagers.
+    #[command(hide = true)]
+    Share(share::Arguments),
 }
 
 impl Command {
@@ -27,6 +31,7 @@ impl Command {
             Self::Init(arguments) => arguments.run(inputs),
             Self::Rotate(arguments) => arguments.run(inputs),
             Self::Schema => schema::run(),
+            Self::Share(arguments) => arguments.run(),
         }
     }
 }

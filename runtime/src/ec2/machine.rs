@@ -212,7 +212,7 @@ impl<'a> Machine<'a> {
     /// # Errors
     /// [`Error::MissingFile`].
     pub fn user_data(&self) -> Result<Vec<u8>, Error> {
-        let path = self.context.secrets.join(layout::user_data(self.name));
+        let path = self.context.secret(&layout::user_data(self.name));
         let read = std::fs::read(&path);
         read.map_err(|source| Error::MissingFile { what: "the archiver's user data", path, source })
     }

@@ -1,0 +1,290 @@
+# The archiver archiver of home: it keeps backups in its pool, and sleeps when nobody needs it.
+# Written by dormouse-generate; change dormouse.json instead.
+#
+# The image's boot services read this text line by line before Nix does: it holds no vertical bar,
+# and no line begins with three hashes.
+{
+  config,
+  lib,
+  modulesPath,
+  pkgs,
+  ...
+}:
+let
+  pool = "archive";
+  port = 22;
+
+  # Seconds without a session until it powers off, and seconds that it lives at most.
+  linger = 120;
+  maxLifetime = 86400;
+
+  # Seconds between the beginnings of two scrubs.
+  scrubPeriod = 2592000;
+
+  # The users that hosts log in as, with the datasets that each may receive into.
+  hosts = {
+    dormouse-desktop = {
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHgjf1Ra9DNgTIhCo0BkneFDcfjoi02172GU/A3XDRgU";
+      targets = [ "archive/desktop/safe" ];
+    };
+  };
+
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICFAwJ7s+27sAoApjZu/aNErUkCsvF6xw1XmI/QnHmwT";
+
+  # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for. Without destroy and
+  # rollback no host can take back what it sent.
+  permissions = "canmount,create,mount,mountpoint,readonly,receive,volmode";
+
+  zfs = config.boot.zfs.package;
+in
+{
+  imports = [ "${modulesPath}/virtualisation/amazon-image.nix" ];
+
+  system.stateVersion = "26.05";
+  documentation.enable = false;
+
+  networking = {
+    hostName = "archiver";
+    # The same for every instance, or the pool of one that ended badly would belong to another.
+    hostId = "efde389f";
+
+    # The metadata service hands the user data, and so the host key, to whoever asks.
+    firewall.extraCommands = ''
+      if ! iptables -C OUTPUT -d 169.254.169.254 -m owner ! --uid-owner 0 -j REJECT; then
+        iptables -A OUTPUT -d 169.254.169.254 -m owner ! --uid-owner 0 -j REJECT
+      fi
+      if ! ip6tables -C OUTPUT -d fd00:ec2::254 -m owner ! --uid-owner 0 -j REJECT; then
+        ip6tables -A OUTPUT -d fd00:ec2::254 -m owner ! --uid-owner 0 -j REJECT
+      fi
+    '';
+  };
+
+  # Else every boot would rebuild the system that it is.
+  virtualisation.amazon-init.enable = false;
+  # The user data was copied there, host key and all, for everyone to read.
+  systemd.tmpfiles.rules = [ "z /etc/nixos/configuration.nix 0600 root root -" ];
+  services.amazon-ssm-agent.enable = lib.mkForce false;
+
+  boot.supportedFilesystems = [ "zfs" ];
+  boot.zfs.forceImportRoot = false;
+  services.zfs.trim.enable = false;
+
+  services.openssh = {
+    enable = true;
+    ports = [ port ];
+    hostKeys = [
+      {
+        type = "ed25519";
+        path = "/etc/ssh/ssh_host_ed25519_key";
+      }
+    ];
+    # Only the keys below, not those of an EC2 key pair.
+    authorizedKeysFiles = lib.mkForce [ "/etc/ssh/authorized_keys.d/%u" ];
+    settings = {
+      AllowUsers = [ "root" ] ++ builtins.attrNames hosts;
+      PermitRootLogin = "prohibit-password";
+      PasswordAuthentication = false;
+      KbdInteractiveAuthentication = false;
+      AllowAgentForwarding = false;
+      AllowStreamLocalForwarding = false;
+      AllowTcpForwarding = false;
+      PermitTunnel = false;
+      X11Forwarding = false;
+      LoginGraceTime = 30;
+      # The session of a host that is gone ends after two minutes; until then it counts as busy.
+      ClientAliveInterval = 30;
+      ClientAliveCountMax = 4;
+    };
+  };
+
+  users.groups.dormouse = { };
+  users.users = {
+    root.openssh.authorizedKeys.keys = [ adminKey ];
+  }
+  // builtins.mapAttrs (_: host: {
+    isSystemUser = true;
+    group = "dormouse";
+    shell = pkgs.bashInteractive;
+    openssh.authorizedKeys.keys = [ "restrict ${host.key}" ];
+  }) hosts;
+
+  # A host may power the archiver off, but not while another one has a session: that is a different
+  # action, power-off-multiple-sessions.
+  security.polkit = {
+    enable = true;
+    extraConfig = ''
+      polkit.addRule(function (action, subject) {
+        if (action.id == "org.freedesktop.login1.power-off" && subject.isInGroup("dormouse")) {
+          return polkit.Result.YES;
+        }
+      });
+    '';
+  };
+
+  # The volume is attached to the running instance, so the pool is imported when its disk appears.
+  # udev writes a space of its name as an underscore.
+  services.udev.extraRules = ''
+    SUBSYSTEM=="block", ENV{ID_FS_TYPE}=="zfs_member", ENV{ID_FS_LABEL}=="${
+      builtins.replaceStrings [ " " ] [ "_" ] pool
+    }", TAG+="systemd", ENV{SYSTEMD_WANTS}+="dormouse-pool.service"
+  '';
+
+  # A disk that was attached before this system was switched to has its event behind it.
+  systemd.services.dormouse-volume = {
+    description = "Look for a volume that is attached already";
+    wantedBy = [ "multi-user.target" ];
+    after = [ "systemd-udevd.service" ];
+    serviceConfig.Type = "oneshot";
+    script = "udevadm trigger --action=change --subsystem-match=block";
+  };
+
+  systemd.services.dormouse-pool = {
+    description = "Pool ${pool}";
+    # Units stop in the opposite order: first the sessions that use the pool, then the pool.
+    before = [
+      "sshd.service"
+      "systemd-user-sessions.service"
+    ];
+    path = [
+      pkgs.kmod
+      zfs
+    ];
+    unitConfig = {
+      StartLimitIntervalSec = 600;
+      StartLimitBurst = 20;
+    };
+    serviceConfig = {
+      Type = "oneshot";
+      RemainAfterExit = true;
+      Restart = "on-failure";
+      RestartSec = 5;
+      TimeoutStopSec = "10min";
+    };
+    script = ''
+      # Before the first reboot modprobe looks into the booted system, which had no ZFS.
+      if ! [ -e /sys/module/zfs ]; then
+        if ! modprobe zfs; then
+          modprobe -d /run/current-system/kernel-modules zfs
+        fi
+        # Until udev has seen /dev/zfs only root may use it.
+        udevadm settle
+      fi
+
+      # -N mounts nothing, so nothing keeps the pool from being exported. Without a cache file no
+      # later boot looks for a volume that is not there yet.
+      if ! zpool list ${lib.escapeShellArg pool}; then
+        zpool import -N -o cachefile=none -d /dev/disk/by-id ${lib.escapeShellArg pool}
+      fi
+
+      exists() {
+        zfs list -H -o name "$1" >/dev/null 2>&1
+      }
+
+      # The first receive creates the target, which its parent must allow; whoever creates it
+      # may go on with it. The parent itself is made by `dormouse up`.
+      delegate() {
+        local user="$1" target="$2" parent="''${2%/*}"
+        if exists "$parent"; then
+          zfs allow -l -u "$user" create,mount,receive "$parent"
+          zfs allow -c ${permissions} "$parent"
+        fi
+        if exists "$target"; then
+          zfs allow -u "$user" ${permissions} "$target"
+        fi
+      }
+    ''
+    + lib.concatMapStrings (
+      user:
+      lib.concatMapStrings (target: ''
+        delegate ${lib.escapeShellArgs [ user target ]}
+      '') hosts.${user}.targets
+    ) (builtins.attrNames hosts);
+    preStop = ''
+      if zpool list ${lib.escapeShellArg pool}; then
+        zpool export ${lib.escapeShellArg pool}
+      fi
+    '';
+  };
+
+  # A scrub that is cut off goes on at the next import, so its beginning is what counts.
+  systemd.services.dormouse-scrub = {
+    description = "Scrub of ${pool}, if one is due";
+    wantedBy = [ "dormouse-pool.service" ];
+    after = [ "dormouse-pool.service" ];
+    path = [ zfs ];
+    serviceConfig.Type = "oneshot";
+    script = ''
+      now="$(date +%s)"
+      last="$(zfs get -H -o value dormouse:scrub-began ${lib.escapeShellArg pool})"
+      if [ "$last" = "-" ]; then
+        last=0
+      fi
+      if [ "$((now - last))" -ge ${toString scrubPeriod} ]; then
+        zpool scrub ${lib.escapeShellArg pool}
+        zfs set "dormouse:scrub-began=$now" ${lib.escapeShellArg pool}
+      fi
+    '';
+  };
+
+  # Powers off after `linger` without session, receive, import or scrub; a start that nobody
+  # follows up counts from here. Uptime, because the clock may be set in between.
+  systemd.services.dormouse-idle = {
+    description = "Power-off of an idle archiver";
+    path = [
+      pkgs.procps
+      zfs
+    ];
+    serviceConfig = {
+      Type = "oneshot";
+      RuntimeDirectory = "dormouse-idle";
+      RuntimeDirectoryPreserve = true;
+    };
+    script = ''
+      since=/run/dormouse-idle/since
+      read -r uptime _ </proc/uptime
+      now="''${uptime%%.*}"
+
+      busy() {
+        if [ -n "$(loginctl list-sessions --no-legend)" ]; then return 0; fi
+        if pgrep -x zfs >/dev/null; then return 0; fi
+        if pgrep -x zpool >/dev/null; then return 0; fi
+        case "$(zpool status ${lib.escapeShellArg pool} 2>&1)" in
+          *" in progress since "*) return 0 ;;
+        esac
+        return 1
+      }
+
+      if busy; then
+        echo "$now" >"$since"
+        exit 0
+      fi
+      if ! [ -e "$since" ]; then
+        echo "$now" >"$since"
+      fi
+      if [ "$((now - $(cat "$since")))" -ge ${toString linger} ]; then
+        systemctl poweroff
+      fi
+    '';
+  };
+
+  systemd.timers.dormouse-idle = {
+    wantedBy = [ "timers.target" ];
+    timerConfig = {
+      OnActiveSec = 5;
+      OnUnitInactiveSec = 5;
+      AccuracySec = "1s";
+    };
+  };
+
+  # Whatever it does by then: what lives longer is stuck, and costs money.
+  systemd.services.dormouse-max-lifetime = {
+    description = "Power-off of an archiver that lived too long";
+    serviceConfig.Type = "oneshot";
+    script = "systemctl poweroff";
+  };
+
+  systemd.timers.dormouse-max-lifetime = {
+    wantedBy = [ "timers.target" ];
+    timerConfig.OnBootSec = maxLifetime;
+  };
+}
