@@ -22,6 +22,12 @@ import template
 import user_data
 
 
+NOT_EVALUATED = """
+*** {} NOT evaluated for real: no source tree is at hand. ***
+*** Run `checks/nix-eval.sh NIXPKGS HOME_MANAGER`, or set DORMOUSE_NIXPKGS and DORMOUSE_HOME_MANAGER. ***
+"""
+
+
 def tree(variable: str) -> Path | None:
     """The folder that an environment variable names, if it is set."""
     value = os.environ.get(variable)
@@ -92,6 +98,8 @@ def systems(report: Report, specs: list[examples.Example], nixpkgs: Path, folder
         of_each(specs, lambda example: user_data.problems(example, nixpkgs)),
     )
     report.check("NixOS: a rollback brings back the system", rollback.problems(folder / "systems", nixpkgs))
+    if (nixpkgs / "flake.nix").exists():
+        report.check("nix flake check, for all systems", flake.evaluated(nixpkgs))
 
 
 def main() -> int:
@@ -100,17 +108,16 @@ def main() -> int:
     report = Report()
     with tempfile.TemporaryDirectory(prefix="dormouse-nix-") as folder:
         specs = examples.generate_all(Path(folder))
-        stubs(report, specs, Path(folder))
+        if "--systems" not in sys.argv:
+            stubs(report, specs, Path(folder))
         if nixpkgs:
             systems(report, specs, nixpkgs, Path(folder))
-        else:
-            print("skip whole NixOS systems: DORMOUSE_NIXPKGS names no nixpkgs tree")
         if nixpkgs and home_manager:
             check = of_each(specs, lambda example: home.problems(example, nixpkgs, home_manager))
             report.check("home-manager: home.nix", check)
-        else:
-            print("skip home-manager: DORMOUSE_HOME_MANAGER and DORMOUSE_NIXPKGS name no trees")
     print(f"{report.failed} failed" if report.failed else "all Nix checks passed")
+    if not nixpkgs or not home_manager:
+        print(NOT_EVALUATED.format("home.nix was" if nixpkgs else "whole NixOS systems and home.nix were"))
     return 1 if report.failed else 0
 
 

@@ -3,10 +3,14 @@
 import base64
 import json
 import re
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from compare import items, same
-from nix import REPOSITORY, evaluate
+from nix import REPOSITORY, EvaluationError, evaluate, flake_check
 
 SYSTEMS = {"aarch64-linux", "x86_64-linux"}
 PROGRAMS = {"default": "dormouse", "dormouse": "dormouse", "generate": "dormouse-generate"}
@@ -36,6 +40,24 @@ def problems() -> Iterator[str]:
     yield from same("homeModules", set(found["homeModules"]), {"default", "dormouse"})
     yield from same("templates", found["templates"], {"default": str(REPOSITORY / "templates" / "flake")})
     yield from of_lock(lock(), found["inputs"])
+
+
+def evaluated(nixpkgs: Path) -> Iterator[str]:
+    """What `nix flake check` says of this checkout with another nixpkgs; nothing is built."""
+    if not (REPOSITORY / "flake.nix").exists():
+        yield "there is no flake.nix"
+    with tempfile.TemporaryDirectory(prefix="dormouse-flake-") as folder:
+        copy = Path(folder) / "dormouse"
+        listed = ["git", "-C", REPOSITORY, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        files = subprocess.run(listed, capture_output=True, check=True).stdout.decode().split("\0")
+        for name in files:
+            if name and (REPOSITORY / name).is_file():
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(REPOSITORY / name, copy / name)
+        try:
+            flake_check(copy, nixpkgs)
+        except EvaluationError as error:
+            yield str(error)
 
 
 def control() -> Iterator[str]:

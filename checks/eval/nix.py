@@ -32,6 +32,17 @@ def evaluate(file: str, **arguments):
     return json.loads(_run(argv))
 
 
+def flake_check(folder: Path, nixpkgs: Path) -> None:
+    """Raises EvaluationError when `nix flake check` refuses a flake with this nixpkgs."""
+    features = ["--extra-experimental-features", "nix-command flakes"]
+    argv = ["nix", *features, "flake", "check", f"path:{folder}", "--no-build", "--offline"]
+    argv += ["--override-input", "nixpkgs", f"path:{nixpkgs}", "--no-write-lock-file"]
+    # Older ones check all systems anyway.
+    if "--all-systems" in _run(["nix", *features, "flake", "check", "--help"]):
+        argv.append("--all-systems")
+    _run(argv)
+
+
 def expression(value) -> str:
     """A Nix expression for a Python value; a Path becomes a path, so that it can be imported."""
     if isinstance(value, Path):
