@@ -14,12 +14,15 @@ import flake
 import home
 import host
 import nix
+import reference
 import refusals
 import rollback
+import shipped
 import store
 import syntax
 import template
 import user_data
+import vm
 
 
 NOT_EVALUATED = """
@@ -67,6 +70,8 @@ def stubs(report: Report, specs: list[examples.Example], folder: Path) -> None:
     report.check("the flake has its outputs, and its lock is one", flake.problems())
     report.check("hosts have the options and units of the spec", of_each(specs, host.problems))
     report.check("units.json shows the units", host.golden())
+    report.check("systemd/ has the module's sandbox, valid and as documented", shipped.problems(by_name["home"]))
+    report.check("docs/options.md shows the options", reference.problems())
     report.check("archivers have the values of the spec", of_each(specs, archiver.problems))
     report.check("home.nix has the blocks of ssh_config", of_each(specs, home.problems))
     report.check("wrong options and folders are refused", refusals.problems(by_name["home"]))
@@ -98,6 +103,7 @@ def systems(report: Report, specs: list[examples.Example], nixpkgs: Path, folder
         of_each(specs, lambda example: user_data.problems(example, nixpkgs)),
     )
     report.check("NixOS: a rollback brings back the system", rollback.problems(folder / "systems", nixpkgs))
+    report.check("NixOS: the machines of checks/vm.nix", vm.problems(nixpkgs))
     if (nixpkgs / "flake.nix").exists():
         report.check("nix flake check, for all systems", flake.evaluated(nixpkgs))
 

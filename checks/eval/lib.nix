@@ -114,9 +114,9 @@ in
     inherit contents;
   };
   mkOption = option: option // { _type = "option"; };
-  mkEnableOption = description: {
+  mkEnableOption = name: {
     _type = "option";
-    inherit description;
+    description = "Whether to enable ${name}.";
     default = false;
     type = (import ./types.nix).bool;
   };

@@ -31,6 +31,7 @@ let
       runCommand =
         name: _: _:
         derivationNamed name;
+      testers.runNixOSTest = test: derivationNamed test.name;
       writeText = name: _: derivationNamed name;
       stdenv.hostPlatform = { inherit system; };
     };

@@ -11,7 +11,7 @@ let
           throw "A definition for option `${path}' is not of type `${description}': ${builtins.toJSON value}";
     in
     {
-      inherit check fill;
+      inherit check description fill;
     };
 in
 rec {
@@ -25,16 +25,28 @@ rec {
     unsigned = type "unsigned integer" (value: builtins.isInt value && value >= 0);
     positive = type "positive integer" (value: builtins.isInt value && value > 0);
   };
-  enum = values: type "one of ${builtins.toJSON values}" (value: builtins.elem value values);
+  enum =
+    values:
+    type "one of ${builtins.concatStringsSep ", " (map builtins.toJSON values)}" (
+      value: builtins.elem value values
+    );
+  # As nixpkgs' types do, those of containers say what they contain, and have its options.
   nullOr = inner: {
+    description = "null or ${inner.description}";
+    options = inner.options or { };
+    place = inner.place or "";
     check = value: value == null || inner.check value;
     fill = path: value: if value == null then null else inner.fill path value;
   };
   listOf = inner: {
+    description = "list of ${inner.description}";
     check = builtins.isList;
     fill = path: value: map (inner.fill "${path}.*") ((type "list" builtins.isList).fill path value);
   };
   attrsOf = inner: {
+    description = "attribute set of ${inner.description}";
+    options = inner.options or { };
+    place = ".<name>";
     check = builtins.isAttrs;
     fill =
       path: value:
@@ -43,6 +55,8 @@ rec {
       );
   };
   submodule = module: {
+    description = "submodule";
+    inherit (module) options;
     check = builtins.isAttrs;
     fill = (import ./options.nix).fill module.options;
   };

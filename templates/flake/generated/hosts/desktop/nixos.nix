@@ -17,8 +17,11 @@
     };
 
     knownHosts.archiver = {
-      hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE4PRtUL0ZrrrxTAHo/bvJRvBh/7yKTbUJkNVkYRvsmG";
+      hostNames = [
+        "archiver.home.dormouse"
+        "archiver"
+      ];
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAIIH8zVUDPd9B9Chcw7UvN1k9lseqrrS879Fq4wUlE0";
     };
 
     replications.safe = {
@@ -31,7 +34,13 @@
       sendRaw = "auto";
       followDelete = false;
       identityFilePath = "/var/lib/dormouse/secrets/hosts/desktop/id_ed25519";
-      after = [ "frequent" "hourly" "daily" "weekly" "monthly" ];
+      after = [
+        "frequent"
+        "hourly"
+        "daily"
+        "weekly"
+        "monthly"
+      ];
       timeout = 90000;
       execStartPre = [ ];
       execStopPost = [ ];

@@ -1,0 +1,87 @@
+"""systemd/ holds units for every Linux: what the NixOS module makes, and valid."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from compare import same
+from examples import Example
+from nix import REPOSITORY, evaluate
+from unit_files import text, unit_files
+
+FOLDER = REPOSITORY / "systemd"
+
+# What depends on the spec on NixOS, and on the installation elsewhere.
+OWN = {"ExecStart", "ExecStartPre", "ExecStopPost", "LoadCredential"}
+
+# The exposure that docs/security.md names, of 10; the lower, the better. systemd computes it.
+EXPOSURE = re.compile(r"Overall exposure level for .*: ([0-9.]+)")
+DOCUMENT = REPOSITORY / "docs" / "security.md"
+
+
+def problems(home: Example) -> Iterator[str]:
+    """What differs between the shipped units and those of the module for home.json."""
+    system = evaluate("host.nix", generated=home.generated, host="desktop")
+    for shipped, module in (("dormouse@", "dormouse-safe"), ("dormouse-audit@", "dormouse-audit-safe")):
+        found = settings(FOLDER / f"{shipped}.service")
+        expected = {
+            name: [text(item) for item in (value if isinstance(value, list) else [value])]
+            for name, value in system["services"][module]["serviceConfig"].items()
+        }
+        expected["RestrictAddressFamilies"] = [" ".join(expected["RestrictAddressFamilies"])]
+        found["TimeoutStartSec"] = [str(25 * 3600) if each == "25h" else each for each in found["TimeoutStartSec"]]
+        for name in sorted((set(found) | set(expected)) - OWN):
+            yield from same(f"{shipped}.service: {name}", found.get(name), expected.get(name))
+        audits = ["--audit"] if "audit" in shipped else []
+        command = found["ExecStart"][0].split()
+        yield from same(f"{shipped}.service", command[-2 - len(audits) :], ["replicate", *audits, "%i"])
+    if shutil.which("systemd-analyze"):
+        yield from invalid()
+        yield from exposed(system)
+
+
+def settings(file: Path) -> dict[str, list[str]]:
+    """The settings of a unit's section [Service]."""
+    section = file.read_text().partition("[Service]\n")[2].partition("\n[")[0]
+    found: dict[str, list[str]] = {}
+    for line in section.splitlines():
+        if line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def invalid() -> Iterator[str]:
+    """What `systemd-analyze verify` says of an instance of each unit."""
+    with tempfile.TemporaryDirectory() as folder:
+        units = []
+        for file in FOLDER.glob("*@.*"):
+            content = file.read_text().replace("/usr/local/bin/dormouse ", "/bin/true ")
+            Path(folder, file.name).write_text(content)
+            units.append(str(Path(folder, file.name.replace("@.", "@safe."))))
+            shutil.copy(Path(folder, file.name), units[-1])
+        argv = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *sorted(units)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if done.returncode != 0 or done.stderr.strip():
+            yield f"systemd-analyze verify: {done.stderr.strip() or done.returncode}"
+
+
+def exposed(system: dict) -> Iterator[str]:
+    """A sentence when the module's service is more exposed than its documentation says."""
+    stated = re.search(r"exposure level of ([0-9.]+)", DOCUMENT.read_text())
+    if not stated:
+        yield f"{DOCUMENT} names no exposure level"
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        unit = Path(folder, "dormouse-safe.service")
+        unit.write_text(unit_files(system)["dormouse-safe.service"].replace("<dormouse>", "/usr"))
+        argv = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        level = EXPOSURE.search(done.stdout)
+        if not level:
+            yield f"systemd-analyze security: {done.stderr}"
+        elif float(level[1]) > float(stated[1]):
+            yield f"the exposure level is {level[1]}, and {DOCUMENT} says {stated[1]}"
