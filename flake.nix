@@ -60,7 +60,16 @@
 
       checks = eachSystem (pkgs: _: import ./checks { inherit self nixpkgs pkgs; });
 
-      formatter = eachSystem (pkgs: _: pkgs.nixfmt-tree);
+      formatter = eachSystem (
+        pkgs: _:
+        pkgs.nixfmt-tree.override {
+          # What dormouse-generate wrote has to stay as it is.
+          settings.global.excludes = [
+            "generator/tests/golden/*"
+            "templates/flake/generated/*"
+          ];
+        }
+      );
 
       devShells = eachSystem (
         pkgs: own: {

@@ -14,7 +14,7 @@ let
 
   pkgsFor =
     system:
-    lib.genAttrs [ "clippy" "jq" "nixfmt" "nixfmt-tree" "rustfmt" ] derivationNamed
+    lib.genAttrs [ "clippy" "jq" "nixfmt" "rustfmt" ] derivationNamed
     // {
       callPackage =
         file: _:
@@ -31,6 +31,7 @@ let
       runCommand =
         name: _: _:
         derivationNamed name;
+      nixfmt-tree.override = _: derivationNamed "nixfmt-tree";
       testers.runNixOSTest = test: derivationNamed test.name;
       writeText = name: _: derivationNamed name;
       stdenv.hostPlatform = { inherit system; };

@@ -24,12 +24,12 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAOySgDvYivE7/t4wPT8WdiaAkcmvZUwo1xwh4cWev1";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHgjf1Ra9DNgTIhCo0BkneFDcfjoi02172GU/A3XDRgU";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMFo0rPxJtx3muRANU79Y+vAUIUPB3WC2B3ofHCzW4eb";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICFAwJ7s+27sAoApjZu/aNErUkCsvF6xw1XmI/QnHmwT";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for. Without destroy and
   # rollback no host can take back what it sent.
@@ -196,12 +196,7 @@ in
     + lib.concatMapStrings (
       user:
       lib.concatMapStrings (target: ''
-        delegate ${
-          lib.escapeShellArgs [
-            user
-            target
-          ]
-        }
+        delegate ${lib.escapeShellArgs [ user target ]}
       '') hosts.${user}.targets
     ) (builtins.attrNames hosts);
     preStop = ''

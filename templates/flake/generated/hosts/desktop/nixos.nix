@@ -17,11 +17,8 @@
     };
 
     knownHosts.archiver = {
-      hostNames = [
-        "archiver.home.dormouse"
-        "archiver"
-      ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAIIH8zVUDPd9B9Chcw7UvN1k9lseqrrS879Fq4wUlE0";
+      hostNames = [ "archiver.home.dormouse" "archiver" ];
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE4PRtUL0ZrrrxTAHo/bvJRvBh/7yKTbUJkNVkYRvsmG";
     };
 
     replications.safe = {
@@ -34,13 +31,7 @@
       sendRaw = "auto";
       followDelete = false;
       identityFilePath = "/var/lib/dormouse/secrets/hosts/desktop/id_ed25519";
-      after = [
-        "frequent"
-        "hourly"
-        "daily"
-        "weekly"
-        "monthly"
-      ];
+      after = [ "frequent" "hourly" "daily" "weekly" "monthly" ];
       timeout = 90000;
       execStartPre = [ ];
       execStopPost = [ ];
