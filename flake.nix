@@ -79,6 +79,7 @@
               pkgs.clippy
               pkgs.nixfmt
               pkgs.rustfmt
+              pkgs.shellcheck
             ];
           };
         }

@@ -1,5 +1,4 @@
-# What is committed of the examples is what dormouse-generate makes of them; so is what it writes
-# for the flake template.
+# What is committed of the examples and of the flake template is what dormouse-generate makes of them.
 {
   self,
   pkgs,
@@ -13,14 +12,13 @@ pkgs.runCommand "generated-fresh" { nativeBuildInputs = [ dormouse ]; } ''
       --out ${self}/generator/tests/golden/$example
   done
 
-  spec=${self}/templates/flake/dormouse.json
-  (umask 077 && printf '%064d\n' 1 >seed)
-  dormouse-generate --spec $spec --seed seed --out generated --secrets secrets
-  dormouse-generate --check --spec $spec --out generated
+  template=${self}/templates/flake
+  dormouse-generate --check --spec $template/dormouse.json --out $template/generated
 
   # A file that differs is noticed.
+  cp -R $template/generated . && chmod -R u+w generated
   echo >>generated/known_hosts
-  if dormouse-generate --check --spec $spec --out generated; then
+  if dormouse-generate --check --spec $template/dormouse.json --out generated; then
     exit 1
   fi
   touch $out

@@ -21,6 +21,7 @@ let
     rootPaths = [
       units."dormouse-safe.service".unit
       units."dormouse-audit-safe.service".unit
+      units."zfs-dormouse.service".unit
       host.config.environment.etc."ssh/ssh_known_hosts".source
     ];
   };

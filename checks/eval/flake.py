@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,16 +43,11 @@ def problems() -> Iterator[str]:
 
 def evaluated(nixpkgs: Path) -> Iterator[str]:
     """What `nix flake check` says of this checkout with another nixpkgs; nothing is built."""
-    if not (REPOSITORY / "flake.nix").exists():
-        yield "there is no flake.nix"
     with tempfile.TemporaryDirectory(prefix="dormouse-flake-") as folder:
         copy = Path(folder) / "dormouse"
-        listed = ["git", "-C", REPOSITORY, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        files = subprocess.run(listed, capture_output=True, check=True).stdout.decode().split("\0")
-        for name in files:
-            if name and (REPOSITORY / name).is_file():
-                (copy / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(REPOSITORY / name, copy / name)
+        # A `path:` flake copies everything to the store.
+        built = shutil.ignore_patterns(".git", "target", "result*", "__pycache__")
+        shutil.copytree(REPOSITORY, copy, ignore=built)
         try:
             flake_check(copy, nixpkgs)
         except EvaluationError as error:

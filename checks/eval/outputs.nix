@@ -14,7 +14,7 @@ let
 
   pkgsFor =
     system:
-    lib.genAttrs [ "clippy" "jq" "nixfmt" "rustfmt" ] derivationNamed
+    lib.genAttrs [ "clippy" "jq" "nixfmt" "rustfmt" "shellcheck" ] derivationNamed
     // {
       callPackage =
         file: _:
