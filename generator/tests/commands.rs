@@ -168,3 +168,12 @@ fn the_schema_is_json_and_knows_every_section() {
         assert!(schema["properties"][field].is_object(), "{field}");
     }
 }
+
+#[test]
+fn packagers_get_manual_pages_and_completions() {
+    let sandbox = Sandbox::with("home");
+    sandbox.run(&["share", "share"]).is(0, &[]);
+    let page = fs::read_to_string(sandbox.path("share/man/man1/dormouse-generate-rotate.1")).unwrap();
+    assert!(page.contains("epoch"));
+    assert!(sandbox.path("share/fish/vendor_completions.d/dormouse-generate.fish").is_file());
+}

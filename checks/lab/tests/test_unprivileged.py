@@ -90,6 +90,34 @@ def test_each_of_the_rights_is_needed_and_no_other(service: Product) -> None:
         assert len(bookmarks(home)) == 1, bookmarks(home)
 
 
+def test_the_user_can_destroy_bookmarks_and_nothing_else(service: Product) -> None:
+    home = service.lab.home
+    zfs(home, "create", "-o", "canmount=off", f"{SOURCE}/child")
+    tree.snapshot(home, SOURCE, "one")
+    zfs(home, "bookmark", f"{SOURCE}@one", f"{SOURCE}#one")
+
+    def as_user(*arguments: str) -> Result:
+        return home.run(["runuser", "-u", units.USER, "--", "zfs", *arguments], check=False)
+
+    refused = (
+        ["destroy", f"{SOURCE}@one"],
+        ["destroy", f"{SOURCE}/child@one"],
+        ["destroy", "-r", f"{SOURCE}/child"],
+        ["rollback", f"{SOURCE}@one"],
+        ["rename", f"{SOURCE}@one", f"{SOURCE}@other"],
+        ["snapshot", f"{SOURCE}@other"],
+        ["set", "readonly=on", SOURCE],
+    )
+    before = tree.state(home, SOURCE)
+    for arguments in refused:
+        assert as_user(*arguments).code != 0, arguments
+    assert tree.state(home, SOURCE) == before
+    assert as_user("destroy", f"{SOURCE}#one").code == 0
+    # The control: it is `mount` that is missing.
+    zfs(home, "allow", "-u", units.USER, "mount", SOURCE)
+    assert as_user("destroy", f"{SOURCE}/child@one").code == 0
+
+
 def test_rights_are_given_once_and_go_with_the_service(service: Product) -> None:
     home = service.lab.home
     expected = f"user {units.USER} {','.join(sorted(units.rights()))}"
