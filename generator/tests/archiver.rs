@@ -38,7 +38,7 @@ impl Script {
         fs::create_dir(folder.path().join("bin")).unwrap();
         fs::write(folder.path().join("zfs"), "loaded").unwrap();
         let script = Self { folder, text };
-        for program in ["zfs", "zpool", "loginctl", "pgrep", "systemctl", "modprobe"] {
+        for program in ["zfs", "zpool", "loginctl", "pgrep", "systemctl", "modprobe", "udevadm"] {
             script.stand_in(program, "true");
         }
         Some(script)

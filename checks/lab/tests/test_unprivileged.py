@@ -118,6 +118,22 @@ def test_the_user_can_destroy_bookmarks_and_nothing_else(service: Product) -> No
     assert as_user("destroy", f"{SOURCE}/child@one").code == 0
 
 
+def test_a_user_namespace_would_take_the_rights(service: Product) -> None:
+    """Why the sandbox has no PrivateUsers=."""
+    home = service.lab.home
+    tree.snapshot(home, SOURCE, "one")
+    drop_in = f"/run/systemd/system/{JOB}.d/lab.conf"
+    home.put(drop_in, b"[Service]\nPrivateUsers=true\n", 0o644)
+    home.run(["systemctl", "daemon-reload"])
+    try:
+        done = start(service)
+        assert done.code != 0 and "permission denied" in done.stdout, done
+    finally:
+        home.run(["rm", "-r", f"/run/systemd/system/{JOB}.d"])
+        home.run(["systemctl", "daemon-reload"])
+    assert start(service).code == 0, journal(home)
+
+
 def test_rights_are_given_once_and_go_with_the_service(service: Product) -> None:
     home = service.lab.home
     expected = f"user {units.USER} {','.join(sorted(units.rights()))}"
