@@ -49,7 +49,18 @@ in
       }
     ];
 
-    home.packages = [ cfg.package ];
+    # ssh's ProxyCommand starts it.
+    home.packages = [
+      (import ./wrapped.nix {
+        inherit lib pkgs;
+        inherit (cfg) package;
+        defaults = {
+          DORMOUSE_SPEC = "${cfg.generated}/spec.json";
+          DORMOUSE_GENERATED = "${cfg.generated}";
+          DORMOUSE_HOST = cfg.hostName;
+        };
+      })
+    ];
 
     programs.ssh = lib.mkIf homeExists (import home args).programs.ssh;
   };

@@ -38,7 +38,8 @@ def generate(spec: Path, folder: Path, seed: str = SEED) -> Example:
     seed_file.touch(mode=0o600)
     seed_file.write_text(seed + "\n")
     example = Example(spec.stem, folder / "generated", folder / "secrets")
-    argv = [program(), "--spec", spec, "--seed", seed_file, "--out", example.generated, "--secrets", example.secrets]
+    argv = [program(), "--spec", spec, "--seed", seed_file]
+    argv += ["--out", example.generated, "--secrets", example.secrets]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"nix-checks: {' '.join(map(str, argv))} failed:\n{done.stderr}")

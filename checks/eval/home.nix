@@ -29,11 +29,23 @@ let
       definitions = values;
       rest = { };
       otherOptions = optionsWith name;
-      pkgs.callPackage = _: _: "/package";
+      inherit pkgs;
       utils = { };
     };
+  pkgs = {
+    callPackage = _: _: "/package";
+    makeWrapper = "/makeWrapper";
+    symlinkJoin = { postBuild, ... }: postBuild;
+  };
   stub = name: {
     alone = alone name;
+    # How `dormouse` is wrapped, which ssh's ProxyCommand starts.
+    wrapper = map (
+      command:
+      builtins.replaceStrings [ "${generated}" ] [ "<generated>" ] (
+        builtins.unsafeDiscardStringContext command
+      )
+    ) (throughModule name).home.packages;
     throughModule = (throughModule name).programs.ssh;
     failedAssertions = builtins.filter (claim: !claim.assertion) (throughModule name).assertions;
   };
@@ -51,9 +63,7 @@ let
         }
       );
     config = {
-      _module.args.pkgs = {
-        callPackage = _: _: "/package";
-      };
+      _module.args.pkgs = pkgs;
       home.stateVersion = "26.05";
     };
   };

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from compare import same
 from examples import Example
+from host import wrapper
 from nix import evaluate
 
 # Warnings that a user who enables programs.ssh has without Dormouse too.
@@ -19,6 +20,10 @@ def problems(
         expected = blocks((example.generated / "hosts" / host / "ssh_config").read_text())
         arguments = {"nixpkgs": nixpkgs, "homeManager": home_manager}
         found = evaluate("home.nix", generated=example.generated, host=host, **arguments)
+        defaults = {"DORMOUSE_SPEC": "<generated>/spec.json", "DORMOUSE_GENERATED": "<generated>"}
+        defaults["DORMOUSE_HOST"] = host
+        for shape in ("settings", "matchBlocks"):
+            yield from wrapper(found[shape]["wrapper"], defaults)
         for problem in compare(expected, found):
             yield f"{example.name}: host {host}: home.nix: {problem}"
 

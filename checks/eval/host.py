@@ -57,7 +57,14 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
     yield from same("secretsDir", found["options"]["secretsDir"], secrets)
     yield from same("autoSnapshot", found["autoSnapshot"], {"enable": True} | host["snapshots"])
     if found["wrapper"]:
-        yield from wrapper(found["wrapper"], name, secrets)
+        defaults = {
+            "DORMOUSE_SPEC": "<generated>/spec.json",
+            "DORMOUSE_GENERATED": "<generated>",
+            "DORMOUSE_HOST": name,
+            "DORMOUSE_SECRETS": secrets.replace("~/", "/root/", 1),
+            "DORMOUSE_SSH": "<openssh>/bin/ssh",
+        }
+        yield from wrapper(found["wrapper"], defaults)
     yield from report(host.get("report"), found["options"]["report"])
     yield from known_hosts(example, host, found["knownHosts"])
     yield from same("replications", set(found["options"]["replications"]), set(host["replications"]))
@@ -142,21 +149,14 @@ def service(found: dict, command: list[str], snapshots: list[str], expected: dic
     yield from same(f"{what}: environment", found["environment"], environment)
     argv = words(found["serviceConfig"]["ExecStart"])
     start = ["<dormouse>/bin/dormouse", "--spec", "<generated>/spec.json", "--generated", "<generated>"]
-    yield from same(f"{what}: ExecStart", [*argv[:5], *argv[7:]], [*start, "--ssh", "<openssh>/bin/ssh", *command])
+    end = ["--ssh", "<openssh>/bin/ssh", *command]
+    yield from same(f"{what}: ExecStart", [*argv[:5], *argv[7:]], [*start, *end])
 
 
-def wrapper(found: list[str], host: str, secrets: str) -> Iterator[str]:
-    """What differs in the settings of the administrator's `dormouse`."""
+def wrapper(found: list[str], expected: dict[str, str]) -> Iterator[str]:
+    """What differs in what a person's `dormouse` knows."""
     words = shlex.split(found[0])
-    settings = dict(zip(words[3::3], words[4::3], strict=True))
-    expected = {
-        "DORMOUSE_SPEC": "<generated>/spec.json",
-        "DORMOUSE_GENERATED": "<generated>",
-        "DORMOUSE_HOST": host,
-        "DORMOUSE_SECRETS": secrets.replace("~/", "/root/", 1),
-        "DORMOUSE_SSH": "<openssh>/bin/ssh",
-    }
-    yield from same("wrapper", settings, expected)
+    yield from same("wrapper", dict(zip(words[3::3], words[4::3], strict=True)), expected)
 
 
 def words(line: str) -> list[str]:

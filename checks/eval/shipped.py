@@ -31,6 +31,7 @@ RIGHTS = REPOSITORY / "modules" / "nixos" / "zfs-rights.json"
 
 def problems(home: Example) -> Iterator[str]:
     """What differs between the shipped units and those of the module for home.json."""
+    spec = home.spec["hosts"]["desktop"]["replications"]["safe"]
     system = evaluate("host.nix", generated=home.generated, host="desktop")
     for shipped, module in (("dormouse@", "dormouse-safe"), ("dormouse-audit@", "dormouse-audit-safe")):
         found = settings(FOLDER / f"{shipped}.service")
@@ -39,7 +40,7 @@ def problems(home: Example) -> Iterator[str]:
             for name, value in system["services"][module]["serviceConfig"].items()
         }
         expected["RestrictAddressFamilies"] = [" ".join(expected["RestrictAddressFamilies"])]
-        found["TimeoutStartSec"] = [str(25 * 3600) if each == "25h" else each for each in found["TimeoutStartSec"]]
+        expected["TimeoutStartSec"] = [spec["timeout"]]
         for name in sorted((set(found) | set(expected)) - OWN):
             yield from same(f"{shipped}.service: {name}", found.get(name), expected.get(name))
         audits = ["--audit"] if "audit" in shipped else []

@@ -146,6 +146,9 @@ def test_rights_are_given_once_and_go_with_the_service(service: Product) -> None
     assert expected in allowed(home, SOURCE) and expected in allowed(home, "tank/other")
     home.run(["sh", "-c", f"{grant} {given} tank/other"])
     assert units.USER not in allowed(home, SOURCE) and expected in allowed(home, "tank/other")
+    # That is what a switch to another generation does.
+    home.run(["systemctl", "reload", "zfs-dormouse.service"])
+    assert expected in allowed(home, SOURCE) and units.USER not in allowed(home, "tank/other")
     # A dataset that does not exist is an error, and the others have theirs.
     failed = home.run(["sh", "-c", f"{grant} {given} tank/none tank/safe"], check=False)
     assert failed.code != 0 and expected in allowed(home, SOURCE)
