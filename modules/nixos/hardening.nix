@@ -1,7 +1,6 @@
 # The sandbox of a user's process that runs `zfs` and `ssh`.
 #
-# What is missing from it would break ZFS: in a user namespace (PrivateUsers) its delegated rights
-# count for nothing.
+# PrivateUsers is missing: in a user namespace ZFS shows no dataset.
 {
   BindPaths = [ "/dev/zfs" ];
   CapabilityBoundingSet = "";
