@@ -47,7 +47,7 @@ def evaluated(nixpkgs: Path) -> Iterator[str]:
         copy = Path(folder) / "dormouse"
         # A `path:` flake copies everything to the store.
         built = shutil.ignore_patterns(".git", "target", "result*", "__pycache__")
-        shutil.copytree(REPOSITORY, copy, ignore=built)
+        shutil.copytree(REPOSITORY, copy, ignore=built, symlinks=True)
         try:
             flake_check(copy, nixpkgs)
         except EvaluationError as error:
