@@ -250,6 +250,9 @@ pub struct Replication {
     /// Whether snapshots that the host deleted are deleted on the archiver.
     #[serde(default)]
     pub follow_delete: bool,
+    /// What becomes of a copy that is in the way of the host's dataset.
+    #[serde(default)]
+    pub on_conflict: OnConflict,
     /// Snapshot classes after which the replication runs.
     #[serde(default = "SnapshotClass::all")]
     pub after: Vec<SnapshotClass>,
@@ -275,6 +278,19 @@ pub enum Raw {
     Always,
     /// Nothing is sent raw: the archiver sees the plain data.
     Never,
+}
+
+/// What becomes of a copy that has no snapshot in common with the host's dataset, was changed, or
+/// goes by the name that the dataset had before it was renamed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// Nothing: the dataset is not replicated until a person has decided.
+    #[default]
+    Stop,
+    /// It is renamed: to the dataset's new name if that is why, else out of the way, and the
+    /// dataset is sent anew. Nothing is destroyed.
+    SetAside,
 }
 
 /// A class of automatic snapshots.

@@ -1,5 +1,6 @@
 //! What is done on the archiver, each as one command over ssh.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dormouse_generator::name::DatasetName;
@@ -7,14 +8,19 @@ use dormouse_generator::name::DatasetName;
 use crate::error::Error;
 use crate::exec::{self, Exec};
 use crate::ssh::{Connection, Endpoint};
-use crate::survey::LISTING;
+use crate::survey::{self, LISTING};
+use crate::zfs::conflict::Move;
 use crate::zfs::listing::{Datasets, Listing};
 use crate::zfs::schedule::Job;
 use crate::zfs::stderr::{Meaning, meaning};
-use crate::zfs::{Kind, argv};
+use crate::zfs::{Dataset, Guid, Kind, argv};
 
 /// How long a single change may take.
 const CHANGE: Duration = Duration::from_secs(600);
+
+/// Most names in one command there. A shell's command line has at most 128 KiB (`MAX_ARG_STRLEN`),
+/// and a name at most 255 bytes.
+pub const NAMES: usize = 200;
 
 /// An archiver that is connected.
 #[derive(Debug)]
@@ -30,20 +36,69 @@ impl Archiver {
         Self { exec, connection }
     }
 
-    /// Lists `root` and, with `recursive`, everything below it; empty when `root` does not exist
-    /// in a pool that does.
+    /// Lists `root` and, with `recursive`, the datasets below it, without their snapshots; empty
+    /// when `root` does not exist in a pool that does.
     ///
     /// # Errors
     /// [`Error::NoPool`], [`Error::Unreachable`] or [`Error::Listing`]: never an empty list for
     /// one that could not be read.
-    pub async fn list(&self, root: &DatasetName, recursive: bool) -> Result<Datasets, Error> {
-        match self.run(&argv::list(root, recursive), LISTING).await {
-            Ok(text) => Listing::read(&text).map_err(|error| self.unreadable(root, error.to_string())),
-            Err(error) if error.stderr().contains(&format!("'{root}': dataset does not exist")) => {
+    pub async fn tree(&self, root: &DatasetName, recursive: bool) -> Result<Datasets, Error> {
+        let argv = self.argv(&argv::list_datasets(root, recursive, None))?;
+        let mut listing = Listing::default();
+        match survey::lines(self.exec, &argv, |line| listing.push(line)).await {
+            Ok(()) => Ok(listing.finish()),
+            Err(survey::Failure::Command(error))
+                if error.stderr().contains(&format!("'{root}': dataset does not exist")) =>
+            {
                 self.require_pool(root.pool()).await.map(|()| Datasets::new())
             }
-            Err(error) => Err(self.failure(root, &error)),
+            Err(failure) => Err(self.failure(root, &failure)),
         }
+    }
+
+    /// These datasets with all of their snapshots and bookmarks; one that is gone is left out.
+    ///
+    /// # Errors
+    /// As [`Self::tree`].
+    pub async fn histories(&self, datasets: Datasets) -> Result<Datasets, Error> {
+        let Some(first) = datasets.keys().next().cloned() else { return Ok(datasets) };
+        let argv = self.argv(&argv::list_histories(datasets.keys(), false))?;
+        let read = survey::read_histories(self.exec, &argv, datasets).await;
+        read.map_err(|failure| self.failure(&first, &failure))
+    }
+
+    /// A dataset with its snapshots, if it is there.
+    ///
+    /// # Errors
+    /// As [`Self::tree`].
+    pub async fn dataset(&self, name: &DatasetName) -> Result<Option<Dataset>, Error> {
+        let mut listed = self.histories(self.tree(name, false).await?).await?;
+        Ok(listed.remove(name))
+    }
+
+    /// Which of these snapshots, given as `dataset@snapshot`, are there, with their identities.
+    ///
+    /// # Errors
+    /// As [`Self::tree`].
+    pub async fn which(&self, snapshots: &[String]) -> Result<BTreeMap<String, Guid>, Error> {
+        let mut found = BTreeMap::new();
+        for batch in snapshots.chunks(NAMES) {
+            let argv = self.argv(&argv::list_these(batch))?;
+            let listed = self.exec.lines(&argv, LISTING, |line| {
+                let mut fields = line.split('\t');
+                if let (Some(name), Some(Ok(guid))) = (fields.next(), fields.next().map(str::parse)) {
+                    found.insert(name.to_owned(), Guid(guid));
+                }
+            });
+            match listed.await {
+                Err(error) if meaning(error.stderr()) != Some(Meaning::NoSuchDataset) => {
+                    return Err(self.failure_of(&batch[0], &error));
+                }
+                // Those that are there are listed, whatever is not.
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(found)
     }
 
     /// Proves that a pool is imported.
@@ -82,7 +137,7 @@ impl Archiver {
         let mut missing = Vec::new();
         let mut ancestor = dataset.parent();
         while let Some(name) = ancestor {
-            if name.parent().is_none() || !self.list(&name, false).await?.is_empty() {
+            if name.parent().is_none() || !self.tree(&name, false).await?.is_empty() {
                 break;
             }
             ancestor = name.parent();
@@ -100,6 +155,14 @@ impl Archiver {
     /// When it cannot be made.
     pub async fn create_placeholder(&self, dataset: &DatasetName) -> Result<(), Error> {
         self.change(&argv::create_placeholder(dataset)).await
+    }
+
+    /// Renames a dataset with everything below it, or a snapshot.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub async fn rename(&self, moved: &Move) -> Result<(), Error> {
+        self.change(&argv::rename(&moved.from, &moved.to)).await
     }
 
     /// Gives up the partial data of an interrupted receive.
@@ -212,6 +275,15 @@ impl Archiver {
         self.connection.argv(remote)
     }
 
+    /// The local command line of commands there that follow each other while none fails, and share
+    /// one stdin.
+    ///
+    /// # Errors
+    /// [`Error::Argument`].
+    pub fn chain(&self, remote: &[Vec<String>]) -> Result<Vec<String>, Error> {
+        self.connection.chain(remote)
+    }
+
     /// Whether the connection still stands.
     pub fn is_alive(&mut self) -> bool {
         self.connection.is_alive()
@@ -241,8 +313,11 @@ impl Archiver {
         }
     }
 
-    fn failure(&self, dataset: &DatasetName, error: &exec::Error) -> Error {
-        self.failure_of(dataset.as_str(), error)
+    fn failure(&self, dataset: &DatasetName, failure: &survey::Failure) -> Error {
+        match failure {
+            survey::Failure::Command(error) => self.failure_of(dataset.as_str(), error),
+            survey::Failure::Line(error) => self.unreadable(dataset.as_str(), error.to_string()),
+        }
     }
 
     /// ssh(1) ends with 255 when the connection failed, else as the remote command did.
@@ -251,15 +326,11 @@ impl Archiver {
             exec::Error::Failed { status, stderr, .. } if status.code() == Some(255) => {
                 self.endpoint().refusal(stderr)
             }
-            _ => self.unreadable_name(dataset, error.to_string()),
+            _ => self.unreadable(dataset, error.to_string()),
         }
     }
 
-    fn unreadable(&self, dataset: &DatasetName, detail: String) -> Error {
-        self.unreadable_name(dataset.as_str(), detail)
-    }
-
-    fn unreadable_name(&self, dataset: &str, detail: String) -> Error {
+    fn unreadable(&self, dataset: &str, detail: String) -> Error {
         Error::Listing {
             dataset: dataset.to_owned(),
             place: format!("on archiver {:?}", self.name()),

@@ -5,6 +5,7 @@
 //! future that waits for it. Messages of programs are asked for in English, since
 //! [`crate::zfs::stderr`] reads them.
 
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -149,6 +150,24 @@ impl Exec {
         Ok(printed)
     }
 
+    /// Runs a command that reads a short text, at most the 64 KiB that a pipe takes, to its end.
+    ///
+    /// # Errors
+    /// As [`Exec::run`].
+    pub async fn feed(&self, argv: &[String], text: &str, deadline: Duration) -> Result<String, Error> {
+        let start = |source| Error::Start { program: argv.first().cloned().unwrap_or_default(), source };
+        let (stdin, mut write) = std::io::pipe().map_err(start)?;
+        write.write_all(text.as_bytes()).map_err(start)?;
+        drop(write);
+        let mut printed = String::new();
+        self.drain(self.spawn(argv, stdin.into(), Stdio::piped())?, deadline, |line| {
+            printed.push_str(line);
+            printed.push('\n');
+        })
+        .await?;
+        Ok(printed)
+    }
+
     /// Runs a command to its end and hands out each line that it prints.
     ///
     /// # Errors
@@ -157,9 +176,17 @@ impl Exec {
         &self,
         argv: &[String],
         deadline: Duration,
+        take: impl FnMut(&str),
+    ) -> Result<(), Error> {
+        self.drain(self.spawn(argv, Stdio::null(), Stdio::piped())?, deadline, take).await
+    }
+
+    async fn drain(
+        &self,
+        mut process: Process,
+        deadline: Duration,
         mut take: impl FnMut(&str),
     ) -> Result<(), Error> {
-        let mut process = self.spawn(argv, Stdio::null(), Stdio::piped())?;
         let command = process.command.clone();
         let stdout = process.child.stdout.take();
         let work = async {

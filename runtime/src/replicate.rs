@@ -1,23 +1,30 @@
 //! One replication, from listing to acknowledgement.
 //!
 //! - [`outcome`]: what came of it
-//! - [`dataset`]: one dataset's streams
-//! - [`stream`]: one stream's bytes
+//! - [`planning`]: both sides to jobs
+//! - [`batch`]: increments of many datasets
+//! - [`dataset`], [`stop`]: one dataset by itself, and what can keep it from arriving
+//! - [`stream`]: the bytes of streams
 //! - [`marks`]: bookmarks and holds
 //! - [`advice`]: what a person can do about a dataset that did not arrive
 //! - [`progress`]: what a person sees meanwhile
 
 pub mod advice;
+pub mod batch;
 pub mod dataset;
 pub mod marks;
 pub mod outcome;
+pub mod planning;
 pub mod progress;
+pub mod stop;
 pub mod stream;
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
 
-use dormouse_generator::spec::Replication;
+use dormouse_generator::spec::{OnConflict, Replication};
 
+use self::batch::{Batches, Ended, Item};
 use self::dataset::Sender;
 use self::marks::Holds;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
@@ -29,10 +36,18 @@ use crate::lock::Lock;
 use crate::output::count;
 use crate::provider::session::Sessions;
 use crate::survey;
-use crate::zfs::Dataset;
 use crate::zfs::cursor::{Changes, Cursors};
 use crate::zfs::listing::Datasets;
-use crate::zfs::schedule::{Job, schedule};
+use crate::zfs::mark::{self, Mark};
+use crate::zfs::plan::Decision;
+use crate::zfs::schedule::Job;
+use crate::zfs::{Dataset, Guid, argv};
+
+/// How long a change of a property may take.
+const CHANGE: Duration = Duration::from_secs(600);
+
+/// The kernel's coarse clock, by which ZFS notes changes, runs behind by a tick: at most this.
+const TICK: Duration = Duration::from_millis(20);
 
 /// One replication of this host.
 #[derive(Clone, Copy, Debug)]
@@ -52,29 +67,41 @@ struct Done {
     made: Changes,
 }
 
+/// What the host has.
+struct Survey {
+    datasets: Datasets,
+    /// What to remember once the archiver has it all.
+    mark: Option<Mark>,
+    /// Whether that is known to be so already.
+    complete: bool,
+}
+
 impl<'a> Run<'a> {
-    /// Replicates. Without `audit`, ends at once and without any network when the host's own
-    /// bookmarks say that the archiver has everything.
+    /// Replicates. Without `audit`, ends at once and without any network when the host's own marks
+    /// say that the archiver has everything.
     ///
     /// # Errors
     /// What keeps the run from beginning; a dataset's failure is in the outcome.
     pub async fn replicate(&self, sessions: &mut Sessions<'a>, audit: bool) -> Result<Outcome, Error> {
         let started = Instant::now();
         let _lock = Lock::take(&folder::runtime()?, &self.context.spec.name, self.name)?;
-        let source = survey::source(self.context.exec, self.replication).await?;
-        if !audit && survey::is_complete(&source, &self.cursors()) {
-            return Ok(self.outcome(self.known(&source), started));
+        let Survey { datasets, mark, complete } = self.survey(audit).await?;
+        let mut warnings = Vec::new();
+        if complete {
+            self.remember(mark, &datasets, &mut warnings).await;
+            return Ok(Outcome { warnings, ..self.outcome(self.known(&datasets), started) });
         }
         let archiver = sessions.get(&self.replication.archiver).await?;
-        let jobs = self.jobs(archiver, &source).await?;
-        let mut warnings = Vec::new();
-        let mut holds = self.hold(&source, &jobs, &mut warnings).await?;
-        let mut done = self.send(archiver, jobs).await?;
+        let mut holds = Holds::new(self.context.exec, &self.context.spec.name, &self.replication.archiver);
+        let jobs = self.jobs(archiver, &datasets, audit, Some(&mut holds)).await?;
+        let mut done = self.send(archiver, jobs, &mut holds, &mut warnings).await?;
         let connection_lost = !archiver.is_alive();
-        self.acknowledge(archiver, &mut done, &mut warnings).await;
-        self.release(&mut holds, &done, &mut warnings).await;
-        let datasets = done.into_iter().map(|done| done.outcome).collect();
-        Ok(Outcome { contacted: true, connection_lost, warnings, ..self.outcome(datasets, started) })
+        self.acknowledge(archiver, &mut done, &mut holds, &mut warnings).await;
+        let outcomes: Vec<_> = done.into_iter().map(|done| done.outcome).collect();
+        if outcomes.iter().all(DatasetOutcome::is_complete) {
+            self.remember(mark, &datasets, &mut warnings).await;
+        }
+        Ok(Outcome { contacted: true, connection_lost, warnings, ..self.outcome(outcomes, started) })
     }
 
     /// The jobs that a run would do now; none when the host knows that there are none.
@@ -82,11 +109,11 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::replicate`].
     pub async fn plan(&self, sessions: &mut Sessions<'a>) -> Result<Vec<Job>, Error> {
-        let source = survey::source(self.context.exec, self.replication).await?;
-        if survey::is_complete(&source, &self.cursors()) {
+        let survey = self.survey(false).await?;
+        if survey.complete {
             return Ok(vec![]);
         }
-        self.jobs(sessions.get(&self.replication.archiver).await?, &source).await
+        self.jobs(sessions.get(&self.replication.archiver).await?, &survey.datasets, false, None).await
     }
 
     /// The bookmarks that this replication keeps.
@@ -95,79 +122,131 @@ impl<'a> Run<'a> {
         Cursors::new(&self.context.spec.name, &self.replication.archiver)
     }
 
-    async fn jobs(&self, archiver: &Archiver, source: &Datasets) -> Result<Vec<Job>, Error> {
-        let Replication { source: from, target: to, recursive, .. } = self.replication;
-        let target = archiver.list(to, *recursive).await?;
-        let too_long = |reason| Error::Spec(format!("replication {:?}: {reason}", self.name));
-        schedule(source, &target, from, to).map_err(too_long)
+    /// The property that holds its mark.
+    #[must_use]
+    pub fn mark_property(&self) -> String {
+        mark::property(&self.context.spec.name, &self.replication.archiver, self.name)
     }
 
-    async fn hold(
-        &self,
-        source: &Datasets,
-        jobs: &[Job],
-        warnings: &mut Vec<String>,
-    ) -> Result<Holds, Error> {
-        let (exec, spec) = (self.context.exec, &self.context.spec.name);
-        let found = Holds::find(exec, spec, &self.replication.archiver, source).await;
-        let mut holds = found.map_err(Error::Program)?;
-        if let Err(error) = holds.add(jobs.iter().flat_map(Job::needs).collect()).await {
-            warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
+    /// Lists the datasets, and their snapshots unless the mark says that nothing has changed.
+    async fn survey(&self, audit: bool) -> Result<Survey, Error> {
+        let exec = self.context.exec;
+        let survey::Tree { datasets, mark } =
+            survey::tree(exec, self.replication, &self.mark_property()).await?;
+        let is_valid = |mark: String| Mark::is_valid(&mark, &datasets, self.replication, now());
+        if !audit && mark.is_some_and(is_valid) {
+            return Ok(Survey { datasets, mark: None, complete: true });
         }
-        Ok(holds)
+        settle(&datasets).await;
+        let mark = Mark::new(&datasets, self.replication, now());
+        let datasets = survey::recent(exec, self.replication, datasets, &self.cursors()).await?;
+        let complete = !audit && survey::is_complete(&datasets, &self.cursors());
+        Ok(Survey { datasets, mark, complete })
     }
 
-    /// Does the jobs in order.
-    async fn send(&self, archiver: &mut Archiver, jobs: Vec<Job>) -> Result<Vec<Done>, Error> {
-        let busy = jobs.iter().filter(|job| job.does_something()).count();
+    /// Bookmarks, holds and sends.
+    async fn send(
+        &self,
+        archiver: &mut Archiver,
+        jobs: Vec<Job>,
+        holds: &mut Holds,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Done>, Error> {
+        let sets_aside = self.replication.on_conflict == OnConflict::SetAside;
+        let works = |job: &&Job| job.sends(sets_aside) || job.decision == Decision::Placeholder;
+        let busy = jobs.iter().filter(works).count();
         if busy > 0 {
-            self.context.say(&format!(
-                "{}: {} to {}",
-                self.name,
-                count(busy, "dataset"),
-                self.replication.archiver
-            ));
+            let (name, to) = (self.name, &self.replication.archiver);
+            self.context.say(&format!("{name}: {} to {to}", count(busy, "dataset")));
             archiver.create_ancestors(&self.replication.target, &jobs).await?;
         }
-        let (cursors, mut done) = (self.cursors(), Vec::with_capacity(jobs.len()));
-        for job in jobs {
-            let sender = Sender::new(self.context, self.replication, &cursors);
-            let (outcome, made) = sender.send(archiver, &job).await;
-            done.push(Done { job, outcome, made });
+        // Bookmarks come before holds: they tell the next run that there may be holds.
+        let (jobs, mut done) = self.announce(jobs).await;
+        let (mut made, mut small, mut alone) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for (index, (job, changes)) in jobs.into_iter().enumerate() {
+            made.insert(index, changes);
+            match job.increments().is_some() {
+                true => small.push(Item { index, job }),
+                false => alone.push((index, job, false)),
+            }
         }
+        let ended = Batches::new(self.context, self.replication).send(archiver, small).await?;
+        let Ended { done: mut sent, doubtful } = ended;
+        alone.extend(doubtful.into_iter().map(|(index, job)| (index, job, true)));
+        if let Err(error) = holds.add(alone.iter().flat_map(|(_, job, _)| job.needs.clone()).collect()).await
+        {
+            warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
+        }
+        let sender = Sender::new(self.context, self.replication);
+        for (index, job, anew) in alone {
+            let outcome = sender.send(archiver, &job, anew).await;
+            sent.push((index, job, outcome));
+        }
+        sent.sort_by_key(|(index, ..)| *index);
+        let with_marks = |(index, job, outcome)| {
+            let made = made.remove(&index).unwrap_or_default();
+            Done { job, outcome, made }
+        };
+        done.extend(sent.into_iter().map(with_marks));
         Ok(done)
     }
 
-    /// Looks at the archiver once more: a snapshot counts only when its GUID is seen there.
-    async fn acknowledge(&self, archiver: &mut Archiver, done: &mut [Done], warnings: &mut Vec<String>) {
-        let changed = done.iter().any(|done| matches!(done.outcome.result, Fate::Sent | Fate::Failed));
-        let seen = match changed && archiver.is_alive() {
-            true => archiver.list(&self.replication.target, self.replication.recursive).await,
-            false => Ok(done
-                .iter()
-                .filter_map(|done| Some((done.job.target.clone(), done.job.copy.clone()?)))
-                .collect()),
+    /// Bookmarks what is about to be sent. Datasets for which that fails are done with.
+    async fn announce(&self, jobs: Vec<Job>) -> (Vec<(Job, Changes)>, Vec<Done>) {
+        let cursors = self.cursors();
+        let sets_aside = self.replication.on_conflict == OnConflict::SetAside;
+        let changes = |job: &Job| match job.source.newest().filter(|_| job.sends(sets_aside)) {
+            Some(newest) => cursors.before_send(&job.source, newest),
+            None => Changes::default(),
         };
-        let seen = seen.unwrap_or_else(|error| {
+        let changes: Vec<Changes> = jobs.iter().map(changes).collect();
+        let all = jobs.iter().zip(&changes).map(|(job, changes)| (job.source.name.clone(), changes.clone()));
+        let mut errors = marks::apply_all(self.context.exec, all.collect()).await;
+        let (mut ready, mut done) = (Vec::new(), Vec::new());
+        for (index, (job, made)) in jobs.into_iter().zip(changes).enumerate() {
+            let Some(error) = errors.remove(&index).map(Error::Program) else {
+                ready.push((job, made));
+                continue;
+            };
+            let outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
+            done.push(Done { outcome: outcome.failed(error.to_string(), error.help()), job, made });
+        }
+        (ready, done)
+    }
+
+    /// Looks at the archiver once more: a snapshot counts only when its GUID is seen there. Then
+    /// what has arrived is released, and acknowledged by its bookmark.
+    async fn acknowledge(
+        &self,
+        archiver: &mut Archiver,
+        done: &mut [Done],
+        holds: &mut Holds,
+        warnings: &mut Vec<String>,
+    ) {
+        let seen = self.seen(archiver, done).await.unwrap_or_else(|error| {
             warnings.push(format!("what has arrived could not be checked: {error}"));
-            Datasets::new()
+            BTreeMap::new()
         });
-        for done in done {
-            self.acknowledge_dataset(&seen, done, warnings).await;
+        let mut changes = Vec::new();
+        for done in done.iter_mut() {
+            let Some((name, newest)) = done.newest() else { continue };
+            let arrived = done.job.arrived || seen.get(&name) == Some(&newest.guid);
+            let after = self.cursors().after_receive(&done.job.source, newest, &done.made);
+            done.outcome.confirm(arrived);
+            if arrived && done.outcome.result != Fate::Refused {
+                changes.push((done.job.source.name.clone(), after));
+            }
+        }
+        self.release(holds, done, warnings).await;
+        for error in marks::apply_all(self.context.exec, changes).await.into_values() {
+            warnings.push(format!("the next run will ask the archiver again: {error}"));
         }
     }
 
-    async fn acknowledge_dataset(&self, seen: &Datasets, done: &mut Done, warnings: &mut Vec<String>) {
-        let Some(newest) = done.job.source.newest() else { return };
-        let arrived = seen.get(&done.job.target).is_some_and(|copy| copy.snapshot(newest.guid).is_some());
-        done.outcome.confirm(arrived);
-        if !arrived || done.outcome.result == Fate::Refused {
-            return;
-        }
-        let changes = self.cursors().after_receive(&done.job.source, newest, &done.made);
-        if let Err(error) = marks::apply(self.context.exec, &done.job.source.name, &changes).await {
-            warnings.push(format!("the next run will ask the archiver again: {error}"));
-        }
+    async fn seen(&self, archiver: &mut Archiver, done: &[Done]) -> Result<BTreeMap<String, Guid>, Error> {
+        let sent = done.iter().filter(|done| matches!(done.outcome.result, Fate::Sent | Fate::Failed));
+        let names: Vec<String> = sent.filter_map(|done| Some(done.newest()?.0)).collect();
+        if archiver.is_alive() { archiver.which(&names).await } else { Ok(BTreeMap::new()) }
     }
 
     /// Keeps the holds of failed datasets, which a later run resumes.
@@ -180,13 +259,29 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Leaves the mark of a tree that the archiver has.
+    async fn remember(&self, mark: Option<Mark>, datasets: &Datasets, warnings: &mut Vec<String>) {
+        let Some(mark) = mark else { return };
+        let (exec, source) = (self.context.exec, &self.replication.source);
+        if datasets.values().any(|dataset| dataset.changed.is_none()) {
+            // No time means that nothing has changed, or that this pool does not keep times.
+            let feature = exec.run(&argv::keeps_times(source.pool()), CHANGE).await;
+            if !feature.is_ok_and(|state| matches!(state.trim(), "enabled" | "active")) {
+                return;
+            }
+        }
+        let set = argv::set(source, &self.mark_property(), &mark.to_string());
+        if let Err(error) = exec.run(&set, CHANGE).await {
+            warnings.push(format!("the next run will list all snapshots again: {error}"));
+        }
+    }
+
     /// The outcomes of datasets that the archiver is known to have.
     fn known(&self, source: &Datasets) -> Vec<DatasetOutcome> {
         let outcome = |dataset: &Dataset| {
             let relative = dataset.name.relative_to(&self.replication.source).unwrap_or_default();
             let target = self.replication.target.join(relative).map(|name| name.to_string());
-            let fate = if dataset.newest().is_some() { Fate::UpToDate } else { Fate::NoSnapshots };
-            DatasetOutcome::new(dataset, target.unwrap_or_default(), fate)
+            DatasetOutcome::new(dataset, target.unwrap_or_default(), Fate::UpToDate)
         };
         source.values().map(outcome).collect()
     }
@@ -202,5 +297,29 @@ impl<'a> Run<'a> {
             seconds: started.elapsed().as_secs_f64(),
             warnings: vec![],
         }
+    }
+}
+
+impl Done {
+    /// The snapshot that the archiver should have now: its name there, and itself.
+    fn newest(&self) -> Option<(String, &crate::zfs::Snapshot)> {
+        let newest = self.job.source.newest()?;
+        Some((format!("{}@{}", self.job.target, newest.name), newest))
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |time| time.as_secs().cast_signed())
+}
+
+/// Waits until the second in which a snapshot last came or went is over, if it is the present one:
+/// what is listed then tells all that happened in it.
+async fn settle(datasets: &Datasets) {
+    if mark::last_change(datasets) == Some(now()) {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let rest = Duration::from_secs(1) - Duration::from_nanos(since.subsec_nanos().into());
+        tokio::time::sleep(rest + TICK).await;
     }
 }

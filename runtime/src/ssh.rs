@@ -65,6 +65,18 @@ impl Endpoint {
     }
 }
 
+/// The command line for the shell on the archiver: quoted words, commands joined by `&&`, nothing
+/// else. This is the only place that makes one.
+///
+/// # Errors
+/// When an argument holds a NUL byte.
+pub fn line(commands: &[Vec<String>]) -> Result<String, Error> {
+    let quoted = commands.iter().map(|words| {
+        shlex::try_join(words.iter().map(String::as_str)).map_err(|_| Error::Argument(format!("{words:?}")))
+    });
+    Ok(quoted.collect::<Result<Vec<_>, _>>()?.join(" && "))
+}
+
 /// A path for ssh_config(5), where `%` begins a token.
 fn literal(path: &Path) -> String {
     path.display().to_string().replace('%', "%%")
@@ -115,9 +127,16 @@ impl Connection {
     /// # Errors
     /// When an argument holds a NUL byte, which no shell can take.
     pub fn argv(&self, remote: &[String]) -> Result<Vec<String>, Error> {
+        self.chain(std::slice::from_ref(&remote.to_vec()))
+    }
+
+    /// The same for commands of which each is run when the one before it has succeeded.
+    ///
+    /// # Errors
+    /// As [`Self::argv`].
+    pub fn chain(&self, remote: &[Vec<String>]) -> Result<Vec<String>, Error> {
         let mut argv = self.endpoint.argv(&self.control);
-        let words = remote.iter().map(String::as_str);
-        argv.push(shlex::try_join(words).map_err(|_| Error::Argument(format!("{remote:?}")))?);
+        argv.push(line(remote)?);
         Ok(argv)
     }
 

@@ -1,46 +1,156 @@
-//! What the host has: the datasets of a replication, in one listing.
+//! What the host has: the datasets of a replication, and of their snapshots those that matter.
 
 use std::time::Duration;
 
 use dormouse_generator::spec::Replication;
 
 use crate::error::Error;
-use crate::exec::Exec;
-use crate::zfs::listing::{Datasets, Listing};
+use crate::exec::{self, Exec};
+use crate::zfs::cursor::Cursors;
+use crate::zfs::listing::{Datasets, Listing, Unreadable};
+use crate::zfs::recent::Recent;
 use crate::zfs::stderr::{Meaning, meaning};
-use crate::zfs::{Dataset, argv, cursor::Cursors};
+use crate::zfs::{Dataset, argv};
 
 /// How long a listing may take; a big tree on a slow disk needs minutes.
 pub const LISTING: Duration = Duration::from_secs(1800);
 
-/// Lists the datasets that the replication covers, parents before children.
+/// Most datasets that are listed together with all of their snapshots, of which a tree may have
+/// millions.
+const TOGETHER: usize = 64;
+
+/// Parts of a tree that are small enough to be listed with all of their snapshots.
+pub fn in_parts(datasets: Datasets) -> impl Iterator<Item = Datasets> {
+    let mut datasets = datasets.into_iter();
+    std::iter::from_fn(move || {
+        let part: Datasets = datasets.by_ref().take(TOGETHER).collect();
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+/// The datasets of a replication, parents before children, and what its mark holds.
+#[derive(Debug)]
+pub struct Tree {
+    /// The datasets, without their snapshots.
+    pub datasets: Datasets,
+    /// The value of the mark's property; none where ZFS is older than 2.2, which cannot say when
+    /// snapshots changed, or where no run has left one.
+    pub mark: Option<String>,
+}
+
+/// Lists the datasets that the replication covers.
 ///
 /// # Errors
 /// [`Error::NoSource`] or [`Error::Listing`].
-pub async fn source(exec: Exec, replication: &Replication) -> Result<Datasets, Error> {
-    let source = &replication.source;
-    let unreadable = |detail: String| {
-        let place = "on this host".to_owned();
-        Error::Listing { dataset: source.to_string(), place, detail }
+pub async fn tree(exec: Exec, replication: &Replication, mark: &str) -> Result<Tree, Error> {
+    let list = |mark| argv::list_datasets(&replication.source, replication.recursive, mark);
+    let mut listing = Listing::default();
+    let failure = match lines(exec, &list(Some(mark)), |line| listing.push(line)).await {
+        Err(Failure::Command(error)) if error.stderr().contains("invalid property") => {
+            listing = Listing::default();
+            lines(exec, &list(None), |line| listing.push(line)).await.err()
+        }
+        result => result.err(),
     };
-    let (mut listing, mut bad) = (Listing::default(), None);
-    let argv = argv::list(source, replication.recursive);
-    let listed = exec.lines(&argv, LISTING, |line| {
+    match failure {
+        Some(Failure::Command(error)) if meaning(error.stderr()) == Some(Meaning::NoSuchDataset) => {
+            Err(Error::NoSource { dataset: replication.source.to_string() })
+        }
+        Some(failure) => Err(unreadable(replication, &failure.to_string())),
+        None => {
+            let mark = listing.mark.take();
+            Ok(Tree { datasets: covered(listing.finish(), replication), mark })
+        }
+    }
+}
+
+/// Adds those of their bookmarks and snapshots that matter.
+///
+/// # Errors
+/// [`Error::Listing`].
+pub async fn recent(
+    exec: Exec,
+    replication: &Replication,
+    datasets: Datasets,
+    cursors: &Cursors,
+) -> Result<Datasets, Error> {
+    let Replication { source, recursive, .. } = replication;
+    let failed = |failure: Failure| unreadable(replication, &failure.to_string());
+    let mut recent = Recent::new(datasets, cursors);
+    let bookmarks = argv::list_bookmarks(source, *recursive);
+    lines(exec, &bookmarks, |line| recent.bookmark(line)).await.map_err(failed)?;
+    let snapshots = argv::list_snapshots(source, *recursive);
+    lines(exec, &snapshots, |line| recent.snapshot(line)).await.map_err(failed)?;
+    Ok(recent.finish())
+}
+
+/// The datasets with all of their bookmarks and snapshots, as they are now. A dataset that is gone
+/// is left out.
+///
+/// # Errors
+/// [`Error::Listing`].
+pub async fn histories(exec: Exec, replication: &Replication, datasets: Datasets) -> Result<Datasets, Error> {
+    let argv = argv::list_histories(datasets.keys(), true);
+    let listed = read_histories(exec, &argv, datasets).await;
+    listed.map_err(|failure| unreadable(replication, &failure.to_string()))
+}
+
+/// Reads what a [`argv::list_histories`] of these datasets prints, here or on an archiver.
+///
+/// # Errors
+/// When it fails for another reason than that datasets are gone, or cannot be read.
+pub async fn read_histories(exec: Exec, argv: &[String], datasets: Datasets) -> Result<Datasets, Failure> {
+    if datasets.is_empty() {
+        return Ok(datasets);
+    }
+    let mut listing = Listing::of(datasets);
+    match lines(exec, argv, |line| listing.push(line)).await {
+        Ok(()) => Ok(listing.finish()),
+        Err(Failure::Command(error)) => {
+            let mut datasets = listing.finish();
+            let gone = |name: &str| format!("cannot open '{name}': dataset does not exist");
+            let before = datasets.len();
+            datasets.retain(|name, _| !error.stderr().contains(&gone(name.as_str())));
+            let explained = before - datasets.len() == error.stderr().lines().count();
+            if explained { Ok(datasets) } else { Err(Failure::Command(error)) }
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What can keep a listing from being read.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command failed.
+    #[error(transparent)]
+    Command(exec::Error),
+    /// It printed something else.
+    #[error(transparent)]
+    Line(Unreadable),
+}
+
+/// Hands out the lines of a listing up to the first that cannot be read.
+///
+/// # Errors
+/// When there is such a line, or the command fails.
+pub async fn lines(
+    exec: Exec,
+    argv: &[String],
+    mut take: impl FnMut(&str) -> Result<(), Unreadable>,
+) -> Result<(), Failure> {
+    let mut bad = None;
+    let listed = exec.lines(argv, LISTING, |line| {
         if bad.is_none() {
-            bad = listing.push(line).err();
+            bad = take(line).err();
         }
     });
-    match listed.await {
-        Err(error) if meaning(error.stderr()) == Some(Meaning::NoSuchDataset) => {
-            return Err(Error::NoSource { dataset: source.to_string() });
-        }
-        Err(error) => return Err(unreadable(error.to_string())),
-        Ok(()) => {}
-    }
-    match bad {
-        Some(error) => Err(unreadable(error.to_string())),
-        None => Ok(covered(listing.finish(), replication)),
-    }
+    listed.await.map_err(Failure::Command)?;
+    bad.map_or(Ok(()), |error| Err(Failure::Line(error)))
+}
+
+fn unreadable(replication: &Replication, detail: &str) -> Error {
+    let (dataset, place) = (replication.source.to_string(), "on this host".to_owned());
+    Error::Listing { dataset, place, detail: detail.to_owned() }
 }
 
 /// Leaves out what the replication excludes, and children if it is not recursive.
@@ -58,7 +168,7 @@ pub fn is_complete(datasets: &Datasets, cursors: &Cursors) -> bool {
     datasets.values().all(|dataset| behind(dataset, cursors) == 0)
 }
 
-/// How many snapshots of a dataset the archiver is not known to have.
+/// How many of the listed snapshots of a dataset the archiver is not known to have.
 #[must_use]
 pub fn behind(dataset: &Dataset, cursors: &Cursors) -> usize {
     let acknowledged = cursors.acknowledged(dataset).and_then(|guid| dataset.bookmark(guid));

@@ -2,9 +2,12 @@
 //!
 //! - [`listing`]: `zfs list` output to datasets
 //! - [`cursor`]: the bookmarks that remember what an archiver has
+//! - [`mark`]: the property that remembers that an archiver has everything
 //! - [`token`]: what a resume token says
 //! - [`plan`]: two datasets to the streams between them, or a refusal
 //! - [`schedule`]: two trees to jobs in order
+//! - [`recent`]: a listing of snapshots to the few that matter
+//! - [`conflict`]: what is in the way, and where it can go
 //! - [`argv`]: command lines
 //! - [`estimate`]: how big a stream will be
 //! - [`stderr`]: error text to its meaning
@@ -12,10 +15,13 @@
 //! Everything below here is pure.
 
 pub mod argv;
+pub mod conflict;
 pub mod cursor;
 pub mod estimate;
 pub mod listing;
+pub mod mark;
 pub mod plan;
+pub mod recent;
 pub mod schedule;
 pub mod stderr;
 pub mod token;
@@ -61,9 +67,9 @@ pub struct Snapshot {
     pub guid: Guid,
     /// The transaction group that made it; orders the snapshots of one pool.
     pub createtxg: u64,
-    /// When it was made at its origin, in seconds since 1970.
+    /// When it was made at its origin, in seconds since 1970; 0 where it was not asked for.
     pub creation: i64,
-    /// How many holds it has.
+    /// How many holds it has; 0 where it was not asked for.
     pub holds: u64,
 }
 
@@ -76,7 +82,7 @@ pub struct Bookmark {
     pub guid: Guid,
     /// The transaction group of that snapshot.
     pub createtxg: u64,
-    /// When that snapshot was made, in seconds since 1970.
+    /// When that snapshot was made, in seconds since 1970; 0 where it was not asked for.
     pub creation: i64,
 }
 
@@ -85,12 +91,21 @@ pub struct Bookmark {
 pub struct Dataset {
     /// Its full name.
     pub name: DatasetName,
+    /// Its identity in its pool, which a rename keeps and a copy does not.
+    pub guid: Guid,
     /// What it is.
     pub kind: Kind,
     /// Whether it is encrypted.
     pub encrypted: bool,
     /// The token of an unfinished receive.
     pub token: Option<String>,
+    /// When a snapshot of it last came or went, in seconds since 1970 (zfsprops(7),
+    /// `snapshots_changed`); none if it has not happened since ZFS keeps the time.
+    pub changed: Option<i64>,
+    /// The snapshot that it is a clone of; asked for on the host only.
+    pub origin: Option<String>,
+    /// Whether snapshots were left out that may be needed; the newest is always there.
+    pub partial: bool,
     /// Its snapshots.
     pub snapshots: Vec<Snapshot>,
     /// Its bookmarks.

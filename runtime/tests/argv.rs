@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use dormouse::exec::display;
+use dormouse::ssh::line;
 use dormouse::zfs::plan::{Base, Stream};
 use dormouse::zfs::{Bookmark, Guid, Kind, Snapshot, argv};
 use dormouse_generator::name::DatasetName;
@@ -50,6 +51,26 @@ fn nothing_is_ever_received_by_force_or_mounted() {
     for command in [filesystem, volume, argv::abandon(&name("vault/a"))] {
         assert!(command.iter().all(|word| !word.starts_with('-') || !word.contains('F')), "{command:?}");
     }
+}
+
+#[test]
+fn commands_there_are_quoted_words_joined_by_and() {
+    let receives = [argv::receive(&name("vault/it is"), Kind::Volume), argv::abandon(&name("vault/b"))];
+    let expected =
+        "zfs receive -s -u -o 'volmode=none' -o 'readonly=on' 'vault/it is' && zfs receive -A vault/b";
+    assert_eq!(line(&receives).unwrap(), expected);
+    let hostile = vec![vec!["a\nb; $(c) `d` 'e' && f".to_owned()]];
+    assert_eq!(shlex::split(&line(&hostile).unwrap()).unwrap(), hostile[0]);
+    assert!(line(&[vec!["a\0b".to_owned()]]).is_err());
+}
+
+#[test]
+fn a_listing_of_snapshots_asks_for_nothing_slow() {
+    let text = argv::list_snapshots(&name("tank/a"), true).join(" ");
+    assert_eq!(text, "zfs list -H -p -r -t snapshot -o name,guid,createtxg tank/a");
+    let text = argv::list_datasets(&name("tank/a"), false, Some("dormouse:x")).join(" ");
+    let columns = "name,type,guid,encryption,receive_resume_token,origin,snapshots_changed,dormouse:x";
+    assert_eq!(text, format!("zfs list -H -p -d 0 -t filesystem,volume -o {columns} tank/a"));
 }
 
 #[test]

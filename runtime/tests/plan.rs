@@ -1,23 +1,27 @@
-//! The planner, over every history of up to six snapshots.
+//! The planner, over every history of up to seven snapshots.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 
 use dormouse::zfs::cursor::Cursors;
-use dormouse::zfs::plan::{Base, Decision, Stream, decide};
+use dormouse::zfs::plan::{Base, Decision, Stream, decide, decide_by_cursor};
 use dormouse::zfs::{Bookmark, Dataset, Guid, Kind, Snapshot};
 use dormouse_generator::name::DatasetName;
 
 /// Longest history; 6 ^ LONGEST pairs of sides are tried.
-const LONGEST: u32 = 6;
+const LONGEST: u32 = 7;
 
 fn dataset(name: &str) -> Dataset {
     Dataset {
         name: DatasetName::new(name).unwrap(),
+        guid: Guid(1),
         kind: Kind::Filesystem,
         encrypted: false,
         token: None,
+        changed: None,
+        origin: None,
+        partial: false,
         snapshots: vec![],
         bookmarks: vec![],
     }
@@ -132,6 +136,50 @@ fn a_plan_refuses_only_where_nothing_is_in_common() {
         }
     });
     assert!(refused > 100);
+}
+
+/// As far as the archiver is known to have everything up to a cursor, the plan is the same whether
+/// the archiver's snapshots are looked at or not.
+#[test]
+fn a_plan_by_cursor_is_the_plan_by_histories() {
+    let cursors = Cursors::new("home", "archiver");
+    let mut same = 0;
+    every_history(|source, target| {
+        let Some(copy) = target else { return };
+        let Some(last) = copy.newest() else { return };
+        // The run before acknowledged the archiver's newest; the host may have pruned it since.
+        let mut source = source.clone();
+        source.bookmarks.retain(|bookmark| bookmark.createtxg != last.createtxg);
+        source.bookmarks.push(Bookmark {
+            name: format!("dormouse_home_archiver_{}", last.guid),
+            guid: last.guid,
+            createtxg: last.createtxg,
+            creation: 0,
+        });
+        source.bookmarks.sort_by_key(|bookmark| bookmark.createtxg);
+        let acknowledged = cursors.acknowledged(&source).unwrap();
+        match decide_by_cursor(&source, copy, acknowledged) {
+            None => assert!(source.snapshots.is_empty()),
+            Some(decision) => {
+                assert_eq!(decision, decide(&source, target));
+                same += 1;
+            }
+        }
+    });
+    assert!(same > 1000, "only {same} histories");
+}
+
+#[test]
+fn a_cursor_is_not_enough_for_what_was_not_listed_or_is_half_received() {
+    let (source, copy) = (
+        Dataset { snapshots: vec![snapshot(2)], bookmarks: vec![bookmark(1, "b")], ..dataset("tank/a") },
+        dataset("vault/a"),
+    );
+    assert!(decide_by_cursor(&source, &copy, Guid(1001)).is_some());
+    assert!(decide_by_cursor(&source, &copy, Guid(1000)).is_none());
+    assert!(decide_by_cursor(&Dataset { partial: true, ..source.clone() }, &copy, Guid(1001)).is_none());
+    let half = Dataset { token: Some("1-a".to_owned()), ..copy };
+    assert!(decide_by_cursor(&source, &half, Guid(1001)).is_none());
 }
 
 #[test]

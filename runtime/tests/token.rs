@@ -19,6 +19,10 @@ fn source(numbers: &[u64]) -> Dataset {
         holds: 0,
     };
     Dataset {
+        guid: Guid(1),
+        changed: None,
+        origin: None,
+        partial: false,
         name: DatasetName::new("tank/a").unwrap(),
         kind: Kind::Filesystem,
         encrypted: false,

@@ -1,6 +1,7 @@
 //! `dormouse plan`.
 
 use clap::Args;
+use dormouse_generator::spec::OnConflict;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -9,6 +10,7 @@ use crate::output::{count, error_json, human_bytes, print_error, print_json, wor
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::replicate::dataset::{ESTIMATE, is_raw};
+use crate::zfs::conflict::{self, Move};
 use crate::zfs::plan::{Base, Decision, Stream};
 use crate::zfs::schedule::Job;
 use crate::zfs::{argv, estimate};
@@ -42,7 +44,7 @@ impl Arguments {
                     if !context.json {
                         print(&run, &steps);
                     }
-                    exits.push(exit(&steps));
+                    exits.push(exit(&run, &steps));
                     documents.push(document(&run, &steps));
                 }
                 Err(error) => {
@@ -65,8 +67,9 @@ impl Arguments {
     }
 }
 
-fn exit(steps: &[Step]) -> Exit {
-    let refused = steps.iter().any(|step| matches!(step.job.decision, Decision::Refused(_)));
+fn exit(run: &Run<'_>, steps: &[Step]) -> Exit {
+    let refused = run.replication.on_conflict == OnConflict::Stop
+        && steps.iter().any(|step| matches!(step.job.decision, Decision::Refused(_)));
     if refused { Exit::Conflict } else { Exit::Done }
 }
 
@@ -74,18 +77,22 @@ fn exit(steps: &[Step]) -> Exit {
 async fn steps(run: &Run<'_>, jobs: Vec<Job>) -> Vec<Step> {
     let mut steps = Vec::new();
     for job in jobs {
-        let Some(words) = words(&job) else { continue };
+        let Some(words) = words(run, &job) else { continue };
         let bytes = size(run, &job).await;
         steps.push(Step { job, words, bytes });
     }
     steps
 }
 
-fn words(job: &Job) -> Option<String> {
+fn words(run: &Run<'_>, job: &Job) -> Option<String> {
     match &job.decision {
         Decision::NothingToSend | Decision::UpToDate(_) => None,
         Decision::Placeholder => Some("make an empty dataset to hold those below".to_owned()),
         Decision::Resume { .. } => Some("resume an interrupted transfer, then send the rest".to_owned()),
+        Decision::Refused(refusal) if run.replication.on_conflict == OnConflict::SetAside => {
+            let Move { from, to } = conflict::way_out(refusal, &job.target, "…");
+            Some(format!("{refusal}; rename {from} to {to}, then send"))
+        }
         Decision::Refused(refusal) => Some(format!("refused: {refusal}")),
         Decision::Send(streams) => Some(streams.iter().map(stream_words).collect::<Vec<_>>().join(", then ")),
     }

@@ -68,8 +68,14 @@ impl Arguments {
 
 async fn lines_of(run: &Run<'_>) -> Result<Vec<Line>, Error> {
     let cursors = run.cursors();
-    let datasets = survey::source(run.context.exec, run.replication).await?;
-    Ok(datasets.values().map(|dataset| line(run, dataset, &cursors)).collect())
+    let (exec, replication) = (run.context.exec, run.replication);
+    let tree = survey::tree(exec, replication, &run.mark_property()).await?;
+    let mut lines = Vec::new();
+    for some in survey::in_parts(tree.datasets) {
+        let datasets = survey::histories(exec, replication, some).await?;
+        lines.extend(datasets.values().map(|dataset| line(run, dataset, &cursors)));
+    }
+    Ok(lines)
 }
 
 fn line(run: &Run<'_>, dataset: &Dataset, cursors: &Cursors) -> Line {

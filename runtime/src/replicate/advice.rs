@@ -1,7 +1,7 @@
 //! What a person can do about a dataset that did not arrive: whether the data is safe, then one
 //! command.
 
-use super::dataset::Stop;
+use super::stop::Stop;
 use super::stream::Broken;
 use crate::ssh::Endpoint;
 use crate::zfs::Dataset;
@@ -56,6 +56,9 @@ fn refused(refusal: &Refusal, job: &Job) -> String {
                 "nothing was changed; to keep it and start a copy: `zfs rename {target} {target}.aside` on the archiver"
             )
         }
+        Refusal::Renamed { from } => format!(
+            "nothing was changed; to go on with its copy: `zfs rename {from} {target}` on the archiver"
+        ),
         Refusal::NoCommonSnapshot { .. } => format!(
             "nothing was changed, both sides are intact; to keep the old copy and start a new one: \
              `zfs rename {target} {target}.aside` on the archiver"

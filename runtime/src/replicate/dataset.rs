@@ -1,23 +1,26 @@
 //! One dataset's way to the archiver: resume what was begun, then send the rest.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use dormouse_generator::spec::{Raw, Replication};
+use dormouse_generator::name::DatasetName;
+use dormouse_generator::spec::{OnConflict, Raw, Replication};
+use jiff::Timestamp;
 
 use super::advice;
-use super::marks;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
-use super::stream::{self, Broken};
+use super::stop::Stop;
+use super::stream::{self, Broken, Sending};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exec;
 use crate::output::{count, human_age, human_bytes};
-use crate::zfs::cursor::{Changes, Cursors};
+use crate::survey;
+use crate::zfs::conflict::{self, Move};
 use crate::zfs::plan::{Decision, Refusal, Stream, decide};
 use crate::zfs::schedule::Job;
-use crate::zfs::stderr::Meaning;
 use crate::zfs::token::{Stale, Token};
 use crate::zfs::{Dataset, argv, estimate};
 
@@ -33,35 +36,11 @@ const BUSY_PAUSE: Duration = Duration::from_secs(2);
 /// meanwhile.
 const ROUNDS: u32 = 2;
 
-/// Why a dataset did not arrive.
-#[derive(Debug, thiserror::Error)]
-pub enum Stop {
-    /// A person has to decide.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// A stream broke.
-    #[error(transparent)]
-    Broken(#[from] Broken),
-    /// Something around the streams failed.
-    #[error(transparent)]
-    Failed(#[from] Error),
-    /// Resuming did not end the partial receive.
-    #[error("the archiver still keeps a partial receive of it")]
-    StillPartial,
-}
-
-impl Stop {
-    fn is_busy(&self) -> bool {
-        matches!(self, Self::Broken(Broken::Receive { meaning: Some(Meaning::Busy), .. }))
-    }
-}
-
 /// Sends datasets of one replication.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender<'a> {
     context: &'a Context,
     replication: &'a Replication,
-    cursors: &'a Cursors,
 }
 
 /// Whether a dataset is sent raw: only an encrypted one can be.
@@ -73,15 +52,14 @@ pub fn is_raw(dataset: &Dataset, raw: Raw) -> bool {
 impl<'a> Sender<'a> {
     /// A sender for one replication.
     #[must_use]
-    pub fn new(context: &'a Context, replication: &'a Replication, cursors: &'a Cursors) -> Self {
-        Self { context, replication, cursors }
+    pub fn new(context: &'a Context, replication: &'a Replication) -> Self {
+        Self { context, replication }
     }
 
-    /// Does a job; returns what came of it and the bookmarks that were made for it.
-    pub async fn send(&self, archiver: &mut Archiver, job: &Job) -> (DatasetOutcome, Changes) {
+    /// Does a job by itself; with `anew`, whatever both sides call for by now.
+    pub async fn send(&self, archiver: &mut Archiver, job: &Job, anew: bool) -> DatasetOutcome {
         let mut outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
-        let mut made = Changes::default();
-        match self.work(archiver, job, &mut outcome, &mut made).await {
+        match self.work(archiver, job, anew, &mut outcome).await {
             Ok(fate) => outcome.result = fate,
             Err(stop) => {
                 outcome.result = if advice::needs_a_person(&stop) { Fate::Refused } else { Fate::Failed };
@@ -89,21 +67,21 @@ impl<'a> Sender<'a> {
                 outcome.help = Some(advice::help(&stop, job, archiver.endpoint()));
             }
         }
-        (outcome, made)
+        outcome
     }
 
     async fn work(
         &self,
         archiver: &mut Archiver,
         job: &Job,
+        anew: bool,
         outcome: &mut DatasetOutcome,
-        made: &mut Changes,
     ) -> Result<Fate, Stop> {
         match &job.decision {
             Decision::NothingToSend => return Ok(Fate::NoSnapshots),
             Decision::UpToDate(_) => return Ok(Fate::UpToDate),
-            Decision::Refused(refusal) => return Err(refusal.clone().into()),
-            Decision::Placeholder | Decision::Resume { .. } | Decision::Send(_) => {}
+            Decision::Refused(refusal) if !self.sets_aside() => return Err(refusal.clone().into()),
+            Decision::Placeholder | Decision::Resume { .. } | Decision::Send(_) | Decision::Refused(_) => {}
         }
         if !archiver.is_alive() {
             return Err(Broken::Connection("it was lost before this dataset's turn".to_owned()).into());
@@ -112,17 +90,64 @@ impl<'a> Sender<'a> {
             archiver.create_placeholder(&job.target).await?;
             return Ok(Fate::NoSnapshots);
         }
-        self.announce(job, made).await?;
-        self.deliver(archiver, job, outcome).await?;
+        let decision = match anew {
+            true => self.decide_anew(archiver, job).await?,
+            false => job.decision.clone(),
+        };
+        let delivered = match decision {
+            Decision::Refused(refusal) => Err(refusal.into()),
+            decision => self.deliver(archiver, job, decision, outcome).await,
+        };
+        match delivered {
+            Err(stop) if self.sets_aside() && advice::needs_a_person(&stop) => {
+                self.make_way(archiver, job, &stop, outcome).await?;
+            }
+            delivered => delivered?,
+        }
         Ok(Fate::Sent)
     }
 
-    /// Bookmarks what is about to be sent.
-    async fn announce(&self, job: &Job, made: &mut Changes) -> Result<(), Error> {
-        let Some(newest) = job.source.newest() else { return Ok(()) };
-        let changes = self.cursors.before_send(&job.source, newest);
-        marks::apply(self.context.exec, &job.source.name, &changes).await.map_err(Error::Program)?;
-        *made = changes;
+    fn sets_aside(&self) -> bool {
+        self.replication.on_conflict == OnConflict::SetAside
+    }
+
+    /// Renames what is in the way, then sends. What lies below a copy that was set aside belongs to
+    /// other datasets of the host: it comes back to its place.
+    async fn make_way(
+        &self,
+        archiver: &Archiver,
+        job: &Job,
+        stop: &Stop,
+        outcome: &mut DatasetOutcome,
+    ) -> Result<(), Stop> {
+        let (name, at) = (&job.source.name, Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string());
+        let moved = match stop {
+            Stop::Refused(refusal) => conflict::way_out(refusal, &job.target, &at),
+            _ => conflict::set_aside(&job.target, &at),
+        };
+        // With the copy of a dataset above, this one may have come to its place already.
+        let is_there = matches!(stop, Stop::Refused(Refusal::Renamed { .. }))
+            && archiver.dataset(&job.target).await?.is_some();
+        if !is_there {
+            self.context.say(&format!("  {name}: {stop}; renaming {} to {}", moved.from, moved.to));
+            archiver.rename(&moved).await?;
+        }
+        let decision = self.decide_anew(archiver, job).await?;
+        self.deliver(archiver, job, decision, outcome).await?;
+        if moved.from == job.target.as_str() {
+            self.bring_back(archiver, &job.target, &moved).await?;
+        }
+        outcome.message = Some(format!("{stop}; {} was renamed to {}", moved.from, moved.to));
+        Ok(())
+    }
+
+    async fn bring_back(&self, archiver: &Archiver, target: &DatasetName, moved: &Move) -> Result<(), Stop> {
+        let aside = DatasetName::new(moved.to.clone()).map_err(Error::Argument)?;
+        let children = archiver.tree(&aside, true).await?;
+        for child in children.keys().filter(|child| child.parent().as_ref() == Some(&aside)) {
+            let relative = child.relative_to(&aside).unwrap_or_default();
+            archiver.rename(&Move { from: child.to_string(), to: format!("{target}/{relative}") }).await?;
+        }
         Ok(())
     }
 
@@ -130,10 +155,10 @@ impl<'a> Sender<'a> {
         &self,
         archiver: &Archiver,
         job: &Job,
+        mut decision: Decision,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
         let started = Instant::now();
-        let mut decision = job.decision.clone();
         for _ in 0..BUSY_TRIES {
             match self.attempt(archiver, job, decision, outcome).await {
                 Err(stop) if stop.is_busy() => {
@@ -145,7 +170,7 @@ impl<'a> Sender<'a> {
                 }
                 Err(stop) => return Err(stop),
                 Ok(()) => {
-                    self.report(outcome, started);
+                    report(self.context, outcome, started.elapsed());
                     return Ok(());
                 }
             }
@@ -166,9 +191,13 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
+    /// Decides by what both sides have now.
     async fn decide_anew(&self, archiver: &Archiver, job: &Job) -> Result<Decision, Stop> {
-        let now = archiver.list(&job.target, false).await?;
-        Ok(decide(&job.source, now.get(&job.target)))
+        let here = BTreeMap::from([(job.source.name.clone(), job.source.clone())]);
+        let mut here = survey::histories(self.context.exec, self.replication, here).await?;
+        let there = archiver.dataset(&job.target).await?;
+        let source = here.remove(&job.source.name);
+        Ok(source.map_or(Decision::NothingToSend, |source| decide(&source, there.as_ref())))
     }
 
     /// Finishes or gives up a partial receive, until none is left; returns what else is to send.
@@ -253,19 +282,21 @@ impl<'a> Sender<'a> {
             false => Progress::quiet(),
         };
         let receive = archiver.argv(&argv::receive(&job.target, job.source.kind))?;
-        let result = stream::run(self.context.exec, send, &receive, progress.counter()).await;
+        let sending = Sending { argv: send.to_vec(), counters: vec![progress.counter()] };
+        let result = stream::run(self.context.exec, vec![sending], &receive).await;
         outcome.bytes += progress.bytes();
         Ok(result?)
     }
+}
 
-    fn report(&self, outcome: &DatasetOutcome, started: Instant) {
-        let newest = outcome.newest.as_deref().unwrap_or_default();
-        self.context.say(&format!(
-            "  {}: {} up to @{newest}, {} in {}",
-            outcome.dataset,
-            count(outcome.snapshots, "snapshot"),
-            human_bytes(outcome.bytes),
-            human_age(started.elapsed().as_secs_f64().ceil() as i64)
-        ));
-    }
+/// Tells a person what has been sent.
+pub fn report(context: &Context, outcome: &DatasetOutcome, time: Duration) {
+    let newest = outcome.newest.as_deref().unwrap_or_default();
+    context.say(&format!(
+        "  {}: {} up to @{newest}, {} in {}",
+        outcome.dataset,
+        count(outcome.snapshots, "snapshot"),
+        human_bytes(outcome.bytes),
+        human_age(time.as_secs_f64().ceil() as i64)
+    ));
 }

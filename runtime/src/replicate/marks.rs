@@ -6,10 +6,11 @@
 //! else's. Pruners that destroy with `-d`, as NixOS' does, are not disturbed: ZFS then deletes the
 //! snapshot at its release.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dormouse_generator::name::DatasetName;
+use tokio::task::JoinSet;
 
 use crate::exec::{self, Exec};
 use crate::zfs::Dataset;
@@ -24,6 +25,9 @@ const CHANGE: Duration = Duration::from_secs(600);
 /// Linux allows for all arguments.
 const BATCH: usize = 2000;
 
+/// Most commands at once.
+const SIDE_BY_SIDE: usize = 8;
+
 /// The holds of one run.
 #[derive(Debug)]
 pub struct Holds {
@@ -33,28 +37,27 @@ pub struct Holds {
 }
 
 impl Holds {
-    /// Finds the holds that an earlier run left.
+    /// None yet.
+    #[must_use]
+    pub fn new(exec: Exec, spec: &str, archiver: &str) -> Self {
+        Self { exec, tag: format!("dormouse_{spec}_{archiver}"), held: BTreeSet::new() }
+    }
+
+    /// Finds the holds that an earlier run left on datasets.
     ///
     /// # Errors
     /// When `zfs holds` fails.
-    pub async fn find(
-        exec: Exec,
-        spec: &str,
-        archiver: &str,
-        datasets: &Datasets,
-    ) -> Result<Self, exec::Error> {
-        let tag = format!("dormouse_{spec}_{archiver}");
+    pub async fn find(&mut self, datasets: &Datasets) -> Result<(), exec::Error> {
         let named = |dataset: &Dataset| {
             let held = dataset.snapshots.iter().filter(|snapshot| snapshot.holds > 0);
             held.map(|snapshot| format!("{}@{}", dataset.name, snapshot.name)).collect::<Vec<_>>()
         };
         let candidates: Vec<String> = datasets.values().flat_map(named).collect();
-        let mut held = BTreeSet::new();
         for batch in candidates.chunks(BATCH) {
-            let listed = exec.run(&argv::holds(batch), CHANGE).await?;
-            held.extend(listed.lines().filter_map(|line| ours(line, &tag)));
+            let listed = self.exec.run(&argv::holds(batch), CHANGE).await?;
+            self.held.extend(listed.lines().filter_map(|line| ours(line, &self.tag)));
         }
-        Ok(Self { exec, tag, held })
+        Ok(())
     }
 
     /// Holds these snapshots, those that are not held yet.
@@ -98,12 +101,64 @@ fn ours(line: &str, tag: &str) -> Option<String> {
 ///
 /// # Errors
 /// The first command that fails.
-pub async fn apply(exec: Exec, dataset: &DatasetName, changes: &Changes) -> Result<(), exec::Error> {
+async fn apply(exec: Exec, dataset: &DatasetName, changes: &Changes) -> Result<(), exec::Error> {
     for (snapshot, bookmark) in &changes.make {
-        exec.run(&argv::bookmark(dataset, snapshot, bookmark), CHANGE).await?;
+        match exec.run(&argv::bookmark(dataset, snapshot, bookmark), CHANGE).await {
+            // Its name holds the snapshot's identity, so it is the same one.
+            Err(error) if error.stderr().contains("bookmark exists") => {}
+            result => drop(result?),
+        }
     }
     for bookmark in &changes.destroy {
         exec.run(&argv::destroy_bookmark(dataset, bookmark), CHANGE).await?;
     }
     Ok(())
+}
+
+/// Makes many bookmarks at once, if this user may run channel programs; says whether all are made.
+async fn make_together(exec: Exec, all: &[(DatasetName, Changes)]) -> bool {
+    let pairs: Vec<String> = all.iter().flat_map(|(dataset, changes)| pairs(dataset, changes)).collect();
+    let Some((dataset, _)) = all.first() else { return true };
+    for batch in pairs.chunks(BATCH) {
+        let said = exec.feed(&argv::bookmark_all(dataset.pool(), batch), argv::BOOKMARKS, CHANGE).await;
+        if !said.is_ok_and(|said| said.split_whitespace().collect::<String>() == r#"{"return":0}"#) {
+            return false;
+        }
+    }
+    true
+}
+
+/// `dataset@snapshot` and `dataset#bookmark` of each bookmark to make.
+fn pairs(dataset: &DatasetName, changes: &Changes) -> Vec<String> {
+    let pair = |(snapshot, bookmark): &(String, String)| {
+        [format!("{dataset}@{snapshot}"), format!("{dataset}#{bookmark}")]
+    };
+    changes.make.iter().flat_map(pair).collect()
+}
+
+/// Makes and destroys bookmarks of several datasets at once; returns what went wrong, by the
+/// dataset's place in the list. Each command waits for its transaction group, so that some of them
+/// side by side wait for the same one.
+pub async fn apply_all(exec: Exec, mut all: Vec<(DatasetName, Changes)>) -> BTreeMap<usize, exec::Error> {
+    let made = all.iter().filter(|(_, changes)| !changes.make.is_empty()).count();
+    if made > 1 && make_together(exec, &all).await {
+        all.iter_mut().for_each(|(_, changes)| changes.make.clear());
+    }
+    let (mut errors, mut running) = (BTreeMap::new(), JoinSet::new());
+    let mut all = all.into_iter().enumerate();
+    loop {
+        if running.len() < SIDE_BY_SIDE
+            && let Some((index, (dataset, changes))) = all.next()
+        {
+            running.spawn(async move { (index, apply(exec, &dataset, &changes).await) });
+            continue;
+        }
+        match running.join_next().await {
+            None => return errors,
+            Some(Ok((index, Err(error)))) => {
+                errors.insert(index, error);
+            }
+            Some(Ok((_, Ok(()))) | Err(_)) => {}
+        }
+    }
 }

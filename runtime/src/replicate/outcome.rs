@@ -68,6 +68,19 @@ impl DatasetOutcome {
         }
     }
 
+    /// Whether the archiver has all that there is.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self.result, Result::NoSnapshots | Result::UpToDate | Result::Sent)
+    }
+
+    /// The outcome of one that failed.
+    #[must_use]
+    pub fn failed(mut self, message: String, help: String) -> Self {
+        (self.result, self.message, self.help) = (Result::Failed, Some(message), Some(help));
+        self
+    }
+
     /// Corrects the outcome by what was seen on the archiver. Exit codes alone do not tell:
     /// `zfs receive` may fail after the data has arrived, for instance when it cannot mount it.
     pub fn confirm(&mut self, arrived: bool) {

@@ -17,20 +17,66 @@ fn snapshot(dataset: &DatasetName, name: &str) -> String {
     format!("{dataset}@{name}")
 }
 
-/// Lists a dataset with everything that a plan needs; with `recursive`, the tree below it too.
-/// Without, depth 1 is the dataset's own snapshots and bookmarks (and the children's bare lines).
+/// `zfs list` for machines, of the tree below a dataset or of the dataset alone. `own` is the
+/// depth at which the latter's lines lie.
+fn list(kinds: &str, columns: &str, recursive: bool, own: &str, dataset: &DatasetName) -> Vec<String> {
+    let depth = if recursive { words(["-r"]) } else { words(["-d", own]) };
+    [words(["zfs", "list", "-H", "-p"]), depth, words(["-t", kinds, "-o", columns, dataset.as_str()])]
+        .concat()
+}
+
+/// Lists filesystems and zvols, without their snapshots. With `mark`, when their snapshots last
+/// changed and that property too.
 #[must_use]
-pub fn list(dataset: &DatasetName, recursive: bool) -> Vec<String> {
-    let mut argv = words(["zfs", "list", "-H", "-p"]);
-    argv.extend(if recursive { words(["-r"]) } else { words(["-d", "1"]) });
-    argv.extend(words([
-        "-t",
-        "filesystem,volume,snapshot,bookmark",
-        "-o",
-        listing::COLUMNS,
-        dataset.as_str(),
-    ]));
-    argv
+pub fn list_datasets(dataset: &DatasetName, recursive: bool, mark: Option<&str>) -> Vec<String> {
+    let columns = match mark {
+        Some(mark) => format!("{},{},{mark}", listing::DATASET, listing::CHANGES),
+        None => listing::DATASET.to_owned(),
+    };
+    list("filesystem,volume", &columns, recursive, "0", dataset)
+}
+
+/// Lists bookmarks.
+#[must_use]
+pub fn list_bookmarks(dataset: &DatasetName, recursive: bool) -> Vec<String> {
+    list("bookmark", listing::SNAPSHOT, recursive, "1", dataset)
+}
+
+/// Lists snapshots, in no particular order of datasets.
+#[must_use]
+pub fn list_snapshots(dataset: &DatasetName, recursive: bool) -> Vec<String> {
+    list("snapshot", listing::SNAPSHOT, recursive, "1", dataset)
+}
+
+/// Lists the snapshots and bookmarks of these datasets, not of those below them.
+#[must_use]
+pub fn list_histories<'a>(
+    datasets: impl IntoIterator<Item = &'a DatasetName>,
+    detailed: bool,
+) -> Vec<String> {
+    let columns = if detailed { listing::SNAPSHOT_DETAILED } else { listing::SNAPSHOT };
+    let names = datasets.into_iter().map(|name| name.as_str().to_owned());
+    let list = words(["zfs", "list", "-H", "-p", "-d", "1", "-t", "snapshot,bookmark", "-o", columns]);
+    list.into_iter().chain(names).collect()
+}
+
+/// Lists these snapshots, given as `dataset@snapshot`.
+#[must_use]
+pub fn list_these(snapshots: &[String]) -> Vec<String> {
+    [words(["zfs", "list", "-H", "-p", "-t", "snapshot", "-o", listing::SNAPSHOT]), snapshots.to_vec()]
+        .concat()
+}
+
+/// Remembers something in a property of a dataset.
+#[must_use]
+pub fn set(dataset: &DatasetName, property: &str, value: &str) -> Vec<String> {
+    words(["zfs", "set", &format!("{property}={value}"), dataset.as_str()])
+}
+
+/// Asks whether a pool keeps the times at which snapshots change: it does with this feature.
+#[must_use]
+pub fn keeps_times(pool: &str) -> Vec<String> {
+    words(["zpool", "get", "-H", "-o", "value", "feature@extensible_dataset", pool])
 }
 
 /// Proves that a pool is there, by listing its root dataset alone.
@@ -113,6 +159,12 @@ pub fn abandon(dataset: &DatasetName) -> Vec<String> {
     words(["zfs", "receive", "-A", dataset.as_str()])
 }
 
+/// Renames a dataset with everything below it, or a snapshot. It fails where the new name is taken.
+#[must_use]
+pub fn rename(from: &str, to: &str) -> Vec<String> {
+    words(["zfs", "rename", from, to])
+}
+
 /// Makes a dataset that only holds others.
 #[must_use]
 pub fn create_placeholder(dataset: &DatasetName) -> Vec<String> {
@@ -126,6 +178,23 @@ pub fn create_placeholder(dataset: &DatasetName) -> Vec<String> {
 pub fn bookmark(dataset: &DatasetName, snapshot_name: &str, bookmark: &str) -> Vec<String> {
     words(["zfs", "bookmark", &snapshot(dataset, snapshot_name), &format!("{dataset}#{bookmark}")])
 }
+
+/// Makes bookmarks of snapshots, all in one transaction group, by the channel program [`BOOKMARKS`]
+/// on stdin (zfs-program(8), for root only). `pairs` holds `dataset@snapshot` and `dataset#bookmark`.
+#[must_use]
+pub fn bookmark_all(pool: &str, pairs: &[String]) -> Vec<String> {
+    [words(["zfs", "program", "-j", pool, "-"]), pairs.to_vec()].concat()
+}
+
+/// Makes each bookmark that it can; returns how many it could not.
+pub const BOOKMARKS: &str = r#"
+local arguments = ...
+local names, failed = arguments["argv"], 0
+for i = 1, #names, 2 do
+    if zfs.sync.bookmark(names[i], names[i + 1]) ~= 0 then failed = failed + 1 end
+end
+return failed
+"#;
 
 /// Destroys a bookmark of ours. The `#` makes that the only thing it can destroy.
 #[must_use]

@@ -35,10 +35,16 @@ impl Cursors {
         Self { prefix: format!("dormouse_{spec}_{archiver}_") }
     }
 
+    /// Whether a bookmark is a cursor of this spec and archiver.
+    #[must_use]
+    pub fn is_ours(&self, bookmark: &str) -> bool {
+        bookmark.starts_with(&self.prefix)
+    }
+
     /// What the archiver is known to have of this dataset, if that is certain.
     #[must_use]
     pub fn acknowledged(&self, dataset: &Dataset) -> Option<Guid> {
-        let mut ours = dataset.bookmarks.iter().filter(|bookmark| bookmark.name.starts_with(&self.prefix));
+        let mut ours = dataset.bookmarks.iter().filter(|bookmark| self.is_ours(&bookmark.name));
         match (ours.next(), ours.next()) {
             (Some(only), None) if only.name == self.name(only.guid) => Some(only.guid),
             _ => None,
@@ -76,11 +82,7 @@ impl Cursors {
     }
 
     fn ours<'a>(&'a self, dataset: &'a Dataset) -> impl Iterator<Item = &'a str> {
-        dataset
-            .bookmarks
-            .iter()
-            .map(|bookmark| bookmark.name.as_str())
-            .filter(|name| name.starts_with(&self.prefix))
+        dataset.bookmarks.iter().map(|bookmark| bookmark.name.as_str()).filter(|name| self.is_ours(name))
     }
 
     fn name(&self, guid: Guid) -> String {

@@ -9,8 +9,19 @@ use dormouse_generator::name::DatasetName;
 
 use super::{Bookmark, Dataset, Guid, Kind, Snapshot};
 
-/// The columns asked for, in the order in which [`Listing::push`] reads them.
-pub const COLUMNS: &str = "name,type,guid,createtxg,creation,userrefs,encryption,receive_resume_token";
+/// The columns of datasets, in the order in which [`Listing::push`] reads them.
+pub const DATASET: &str = "name,type,guid,encryption,receive_resume_token";
+
+/// Columns that follow where they are asked for, and then the tree's mark; OpenZFS has the second
+/// since 2.2.
+pub const CHANGES: &str = "origin,snapshots_changed";
+
+/// The columns of snapshots and bookmarks. These three alone need no look at the snapshot itself
+/// (`zfs_list_only_by_fast` in OpenZFS' zfs_main.c), which makes a listing several times faster.
+pub const SNAPSHOT: &str = "name,guid,createtxg";
+
+/// The same with what costs a look at each snapshot.
+pub const SNAPSHOT_DETAILED: &str = "name,guid,createtxg,creation,userrefs";
 
 /// Datasets by name.
 pub type Datasets = BTreeMap<DatasetName, Dataset>;
@@ -23,13 +34,35 @@ pub struct Unreadable {
     reason: String,
 }
 
+impl Unreadable {
+    pub(super) fn new(line: &str, reason: String) -> Self {
+        Self { line: line.to_owned(), reason }
+    }
+}
+
 /// Collects lines of `zfs list -H -p`.
 #[derive(Debug, Default)]
 pub struct Listing {
     datasets: Datasets,
+    /// The last column of the first dataset, where it was asked for: the tree's mark.
+    pub mark: Option<String>,
 }
 
 impl Listing {
+    /// Goes on with datasets that were listed before; lists their histories anew.
+    #[must_use]
+    pub fn of(mut datasets: Datasets) -> Self {
+        for dataset in datasets.values_mut() {
+            (dataset.snapshots, dataset.bookmarks, dataset.partial) = (vec![], vec![], false);
+        }
+        Self { datasets, mark: None }
+    }
+
+    /// The datasets so far.
+    pub fn names(&self) -> impl Iterator<Item = &DatasetName> {
+        self.datasets.keys()
+    }
+
     /// Reads a whole output.
     ///
     /// # Errors
@@ -45,7 +78,7 @@ impl Listing {
     /// # Errors
     /// When it cannot be read.
     pub fn push(&mut self, line: &str) -> Result<(), Unreadable> {
-        self.take(line).map_err(|reason| Unreadable { line: line.to_owned(), reason })
+        self.take(line).map_err(|reason| Unreadable::new(line, reason))
     }
 
     /// The datasets, their snapshots and bookmarks in order of age.
@@ -59,53 +92,82 @@ impl Listing {
     }
 
     fn take(&mut self, line: &str) -> Result<(), String> {
-        let fields: Vec<&str> = line.split('\t').collect();
-        let [name, kind, guid, createtxg, creation, userrefs, encryption, token] = fields[..] else {
-            return Err(format!("{} columns instead of 8", fields.len()));
-        };
-        let guid = Guid(number(guid)?);
-        match kind {
-            "filesystem" => self.dataset(name, Kind::Filesystem, encryption, token),
-            "volume" => self.dataset(name, Kind::Volume, encryption, token),
-            "snapshot" => {
-                let (dataset, name) = self.owner(name, '@')?;
-                let (createtxg, creation, holds) = (number(createtxg)?, number(creation)?, number(userrefs)?);
-                dataset.snapshots.push(Snapshot { name, guid, createtxg, creation, holds });
+        let mut fields = line.split('\t');
+        let name = fields.next().unwrap_or_default();
+        let rest: Vec<&str> = fields.collect();
+        match name.find(['@', '#']) {
+            None => self.dataset(name, &rest),
+            Some(at) => {
+                let (createtxg, guid, creation, holds) = numbers(&rest)?;
+                let (dataset, name) = (&name[..at], &name[at..]);
+                let dataset = self.owner(dataset)?;
+                let (separator, name) = name.split_at(1);
+                let name = name.to_owned();
+                match separator {
+                    "@" => dataset.snapshots.push(Snapshot { name, guid, createtxg, creation, holds }),
+                    _ => dataset.bookmarks.push(Bookmark { name, guid, createtxg, creation }),
+                }
                 Ok(())
             }
-            "bookmark" => {
-                let (dataset, name) = self.owner(name, '#')?;
-                let (createtxg, creation) = (number(createtxg)?, number(creation)?);
-                dataset.bookmarks.push(Bookmark { name, guid, createtxg, creation });
-                Ok(())
-            }
-            other => Err(format!("unknown type {other:?}")),
         }
     }
 
-    fn dataset(&mut self, name: &str, kind: Kind, encryption: &str, token: &str) -> Result<(), String> {
+    fn dataset(&mut self, name: &str, rest: &[&str]) -> Result<(), String> {
+        let (kind, guid, encryption, token, more) = match *rest {
+            [kind, guid, encryption, token, ref more @ ..] if matches!(more.len(), 0 | 3) => {
+                (kind, guid, encryption, token, more)
+            }
+            _ => return Err(format!("{} columns", rest.len() + 1)),
+        };
         let name = DatasetName::new(name)?;
+        let [origin, changed, mark] = match *more {
+            [origin, changed, mark] => {
+                [origin, changed, mark].map(|text| (text != "-").then(|| text.to_owned()))
+            }
+            _ => [None, None, None],
+        };
         let dataset = Dataset {
             name: name.clone(),
-            kind,
+            guid: Guid(number(guid)?),
+            kind: match kind {
+                "filesystem" => Kind::Filesystem,
+                "volume" => Kind::Volume,
+                other => return Err(format!("unknown type {other:?}")),
+            },
             encrypted: !matches!(encryption, "off" | "-"),
             token: (token != "-").then(|| token.to_owned()),
+            changed: changed.as_deref().map(number).transpose()?,
+            origin,
+            partial: false,
             snapshots: Vec::new(),
             bookmarks: Vec::new(),
         };
+        if self.datasets.is_empty() {
+            self.mark = mark;
+        }
         match self.datasets.insert(name, dataset) {
             None => Ok(()),
             Some(_) => Err("the dataset is listed twice".to_owned()),
         }
     }
 
-    /// The dataset of `dataset@snapshot`, which `zfs list` prints before its snapshots.
-    fn owner(&mut self, full: &str, separator: char) -> Result<(&mut Dataset, String), String> {
-        let (dataset, name) =
-            full.split_once(separator).ok_or_else(|| format!("no {separator} in the name"))?;
+    /// The dataset of a snapshot or bookmark, which is listed before it.
+    fn owner(&mut self, dataset: &str) -> Result<&mut Dataset, String> {
         let dataset = DatasetName::new(dataset)?;
-        let dataset = self.datasets.get_mut(&dataset).ok_or("its dataset was not listed before it")?;
-        Ok((dataset, name.to_owned()))
+        self.datasets.get_mut(&dataset).ok_or_else(|| "its dataset was not listed before it".to_owned())
+    }
+}
+
+/// `createtxg`, `guid`, and `creation` and `userrefs` where they were asked for.
+pub(super) fn numbers(rest: &[&str]) -> Result<(u64, Guid, i64, u64), String> {
+    match *rest {
+        [guid, createtxg] => Ok((number(createtxg)?, Guid(number(guid)?), 0, 0)),
+        [guid, createtxg, creation, holds] => {
+            // A bookmark cannot be held.
+            let holds = if holds == "-" { 0 } else { number(holds)? };
+            Ok((number(createtxg)?, Guid(number(guid)?), number(creation)?, holds))
+        }
+        _ => Err(format!("{} columns", rest.len() + 1)),
     }
 }
 
@@ -117,21 +179,26 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 mod tests {
     use super::*;
 
-    const TREE: &str = "tank/safe\tfilesystem\t11\t5\t1700000000\t-\toff\t-\n\
-        tank/safe@b\tsnapshot\t22\t9\t1700000200\t1\toff\t-\n\
-        tank/safe@a b\tsnapshot\t21\t7\t1700000100\t0\toff\t-\n\
-        tank/safe#m\tbookmark\t21\t7\t1700000100\t-\t-\t-\n\
-        tank/safe/disk\tvolume\t12\t6\t1700000000\t-\taes-256-gcm\t1-abc\n";
+    const TREE: &str = "tank/safe\tfilesystem\t11\toff\t-\t-\t1700000201\t1:abc\n\
+        tank/safe/disk\tvolume\t12\taes-256-gcm\t1-abc\ttank/a@b\t-\t1:abc\n\
+        tank/safe@b\t22\t9\t1700000200\t1\n\
+        tank/safe@a b\t21\t7\n\
+        tank/safe#m\t21\t7\t1700000100\t-\n";
 
     #[test]
     fn a_tree_is_read_and_ordered_by_age() {
-        let datasets = Listing::read(TREE).unwrap();
+        let mut listing = Listing::default();
+        TREE.lines().for_each(|line| listing.push(line).unwrap());
+        assert_eq!(listing.mark.as_deref(), Some("1:abc"));
+        let datasets = listing.finish();
         let safe = &datasets[&DatasetName::new("tank/safe").unwrap()];
         assert_eq!(safe.snapshots.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["a b", "b"]);
         assert_eq!((safe.encrypted, safe.kind, safe.newest().unwrap().holds), (false, Kind::Filesystem, 1));
+        assert_eq!((safe.guid, safe.changed), (Guid(11), Some(1_700_000_201)));
         assert_eq!(safe.bookmark(Guid(21)).unwrap().name, "m");
         let disk = &datasets[&DatasetName::new("tank/safe/disk").unwrap()];
         assert_eq!((disk.encrypted, disk.kind, disk.token.as_deref()), (true, Kind::Volume, Some("1-abc")));
+        assert_eq!((disk.changed, disk.origin.as_deref()), (None, Some("tank/a@b")));
     }
 
     #[test]
@@ -139,9 +206,11 @@ mod tests {
         for line in [
             "",
             "tank",
-            "tank\tfilesystem\tx\t5\t1\t-\toff\t-",
-            "tank/a@b\tsnapshot\t1\t2\t3\t0\toff\t-",
-            "t\tshare\t1\t2\t3\t0\toff\t-",
+            "tank\tfilesystem\tx\toff\t-",
+            "tank\tfilesystem\t1\toff",
+            "tank\tfilesystem\t1\toff\t-\t-\tsoon\t-",
+            "tank/a@b\t1\t2",
+            "t\tshare\t1\toff\t-",
         ] {
             assert!(Listing::read(&format!("{line}\n")).is_err(), "{line:?}");
         }

@@ -1,5 +1,7 @@
 //! From a dataset on the host and its copy on the archiver to the streams between them.
 
+use dormouse_generator::name::DatasetName;
+
 use super::{Bookmark, Dataset, Guid, Snapshot};
 
 /// What an increment builds on.
@@ -18,6 +20,15 @@ impl Base {
         match self {
             Self::Snapshot(snapshot) => snapshot.guid,
             Self::Bookmark(bookmark) => bookmark.guid,
+        }
+    }
+
+    /// Orders it among the host's snapshots.
+    #[must_use]
+    pub fn createtxg(&self) -> u64 {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.createtxg,
+            Self::Bookmark(bookmark) => bookmark.createtxg,
         }
     }
 }
@@ -93,6 +104,12 @@ pub enum Refusal {
     /// The target has no snapshot, so whatever it holds did not come from here.
     #[error("the target exists and has no snapshot, so it was not made by a replication")]
     TargetOccupied,
+    /// The copy goes by the name that the dataset had before it was renamed.
+    #[error("it was renamed on the host: the archiver has it as {from}")]
+    Renamed {
+        /// The copy.
+        from: DatasetName,
+    },
     /// Both sides have snapshots, none in common.
     #[error("host and archiver have no snapshot in common (host: {}; archiver: {})", list(.here), list(.there))]
     NoCommonSnapshot {
@@ -153,6 +170,21 @@ pub fn decide(source: &Dataset, target: Option<&Dataset>) -> Decision {
     }
 }
 
+/// Decides from what the host knows of the archiver: that its copy is complete up to the snapshot
+/// `acknowledged`. None when that is not enough. Should it be wrong, `zfs receive` refuses: an
+/// increment carries the identity of its base.
+#[must_use]
+pub fn decide_by_cursor(source: &Dataset, copy: &Dataset, acknowledged: Guid) -> Option<Decision> {
+    let newest = source.newest()?;
+    if source.partial || copy.token.is_some() {
+        return None;
+    }
+    let bookmark = source.bookmark(acknowledged)?.clone();
+    let base = source.snapshot(acknowledged).cloned().map_or(Base::Bookmark(bookmark), Base::Snapshot);
+    let streams = streams(source, Some(base));
+    Some(if streams.is_empty() { Decision::UpToDate(newest.clone()) } else { Decision::Send(streams) })
+}
+
 /// The newest snapshot that both sides know; a snapshot rather than a bookmark of the same one.
 ///
 /// Snapshots of the archiver newer than it are no obstacle while nothing was written between:
@@ -175,11 +207,7 @@ fn taken(source: &Dataset, target: &Dataset, base: &Base) -> Option<Refusal> {
 
 /// The snapshots of the host that come after the base.
 fn later<'a>(source: &'a Dataset, base: &Base) -> &'a [Snapshot] {
-    let txg = match base {
-        Base::Snapshot(snapshot) => snapshot.createtxg,
-        Base::Bookmark(bookmark) => bookmark.createtxg,
-    };
-    let start = source.snapshots.partition_point(|snapshot| snapshot.createtxg <= txg);
+    let start = source.snapshots.partition_point(|snapshot| snapshot.createtxg <= base.createtxg());
     &source.snapshots[start..]
 }
 

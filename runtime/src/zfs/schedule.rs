@@ -2,73 +2,146 @@
 
 use dormouse_generator::name::DatasetName;
 
+use super::cursor::Cursors;
 use super::listing::Datasets;
-use super::plan::{Decision, common, decide};
+use super::plan::{Base, Decision, Refusal, Stream, common, decide, decide_by_cursor};
 use super::{Dataset, Kind};
+
+/// Most snapshots of a dataset that are held while they are under way, besides the newest. A long
+/// run has passed the first ones when it is interrupted; the next one holds what it resumes. Each
+/// hold takes a transaction group.
+const MOST_HELD: usize = 4;
 
 /// What is to be done for one dataset.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The dataset on the host.
+    /// The dataset on the host; of its snapshots at least the newest.
     pub source: Dataset,
     /// Where its copy is or will be.
     pub target: DatasetName,
-    /// Its copy.
+    /// Its copy; of its snapshots the newest, where they were listed.
     pub copy: Option<Dataset>,
     /// What to do.
     pub decision: Decision,
+    /// The host's snapshots that it needs until it is done, as `dataset@snapshot`: what is sent and
+    /// what it builds on.
+    pub needs: Vec<String>,
+    /// How old the copy is: the transaction group, on the host, of the newest snapshot that both
+    /// sides know.
+    pub age: Option<u64>,
+    /// Whether the copy was seen, or is known, to have the host's newest snapshot.
+    pub arrived: bool,
 }
 
 impl Job {
-    /// Whether anything is sent or made.
+    /// What the host knows by itself to be the job for a dataset, if that is enough.
     #[must_use]
-    pub fn does_something(&self) -> bool {
-        matches!(self.decision, Decision::Send(_) | Decision::Resume { .. } | Decision::Placeholder)
+    pub fn by_cursor(
+        source: &Dataset,
+        target: &DatasetName,
+        copy: &Dataset,
+        cursors: &Cursors,
+    ) -> Option<Self> {
+        let acknowledged = cursors.acknowledged(source)?;
+        let decision = decide_by_cursor(source, copy, acknowledged)?;
+        let base = source.bookmark(acknowledged).cloned().map(Base::Bookmark);
+        Some(Self::new(source.clone(), target.clone(), Some(copy.clone()), decision, base.as_ref()))
     }
 
-    /// The host's snapshots that this job needs until it is done, as `dataset@snapshot`:
-    /// what is sent and what it builds on.
+    /// The job for a dataset by all snapshots of both sides. `carries` says that datasets below it
+    /// have snapshots; `former` is its copy by another name.
     #[must_use]
-    pub fn needs(&self) -> Vec<String> {
-        if !matches!(self.decision, Decision::Send(_) | Decision::Resume { .. }) {
-            return Vec::new();
+    pub fn by_histories(
+        source: Dataset,
+        target: DatasetName,
+        copy: Option<Dataset>,
+        carries: bool,
+        former: Option<&DatasetName>,
+    ) -> Self {
+        let mut decision = decide(&source, copy.as_ref());
+        if let (None, Some(from)) = (&copy, former) {
+            decision = Decision::Refused(Refusal::Renamed { from: from.clone() });
         }
-        let base = self.copy.as_ref().and_then(|copy| common(&self.source, copy));
-        let from = base
-            .and_then(|base| self.source.snapshots.iter().position(|snapshot| snapshot.guid == base.guid()));
-        let needed = &self.source.snapshots[from.unwrap_or(0)..];
-        needed.iter().map(|snapshot| format!("{}@{}", self.source.name, snapshot.name)).collect()
+        if decision == Decision::NothingToSend && copy.is_none() && carries {
+            decision = Decision::Placeholder;
+        }
+        let base = copy.as_ref().and_then(|copy| common(&source, copy));
+        Self::new(source, target, copy, decision, base.as_ref()).trimmed()
+    }
+
+    fn new(
+        source: Dataset,
+        target: DatasetName,
+        copy: Option<Dataset>,
+        decision: Decision,
+        base: Option<&Base>,
+    ) -> Self {
+        let needs = match decision {
+            Decision::Send(_) | Decision::Resume { .. } => needs(&source, base),
+            Decision::Refused(_) => needs(&source, None),
+            Decision::NothingToSend | Decision::Placeholder | Decision::UpToDate(_) => vec![],
+        };
+        let arrived = match (&decision, source.newest(), &copy) {
+            (Decision::UpToDate(_), Some(newest), Some(copy)) => {
+                copy.snapshots.is_empty() || copy.snapshot(newest.guid).is_some()
+            }
+            _ => false,
+        };
+        Self { needs, age: base.map(Base::createtxg), arrived, source, target, copy, decision }
+    }
+
+    /// Forgets the snapshots that no later step looks at: a tree may have millions.
+    fn trimmed(mut self) -> Self {
+        let theirs = self.copy.as_ref().and_then(Dataset::newest).map(|snapshot| snapshot.guid);
+        let newest = self.source.newest().map(|snapshot| snapshot.guid);
+        self.source.snapshots.retain(|snapshot| [newest, theirs].contains(&Some(snapshot.guid)));
+        if let Some(copy) = &mut self.copy {
+            copy.snapshots.retain(|snapshot| Some(snapshot.guid) == theirs);
+            copy.bookmarks.clear();
+        }
+        self.source.partial = true;
+        self
+    }
+
+    /// Whether snapshots are sent, if conflicts are solved by setting copies aside or not.
+    #[must_use]
+    pub fn sends(&self, sets_aside: bool) -> bool {
+        match self.decision {
+            Decision::Send(_) | Decision::Resume { .. } => true,
+            Decision::Refused(_) => sets_aside,
+            Decision::NothingToSend | Decision::Placeholder | Decision::UpToDate(_) => false,
+        }
+    }
+
+    /// The increments to send, if that is all there is to do.
+    #[must_use]
+    pub fn increments(&self) -> Option<&[Stream]> {
+        match &self.decision {
+            Decision::Send(streams) if !streams.iter().any(|s| matches!(s, Stream::Full { .. })) => {
+                Some(streams)
+            }
+            _ => None,
+        }
     }
 }
 
-/// Pairs each dataset with its copy. New datasets come first, parents before children; then
-/// those whose copy is oldest, so that a run that is cut short leaves all of them similarly fresh.
-///
-/// # Errors
-/// When a target's name would be too long for ZFS.
-pub fn schedule(
-    source: &Datasets,
-    target: &Datasets,
-    from: &DatasetName,
-    to: &DatasetName,
-) -> Result<Vec<Job>, String> {
-    let mut jobs = Vec::with_capacity(source.len());
-    for dataset in source.values() {
-        let name = to.join(dataset.name.relative_to(from).unwrap_or_default())?;
-        let copy = target.get(&name).cloned();
-        let mut decision = decide(dataset, copy.as_ref());
-        if decision == Decision::NothingToSend && copy.is_none() && carries(dataset, source) {
-            decision = Decision::Placeholder;
-        }
-        jobs.push(Job { source: dataset.clone(), target: name, copy, decision });
-    }
-    let age = |job: &Job| job.copy.as_ref().and_then(Dataset::newest).map(|snapshot| snapshot.creation);
-    jobs.sort_by(|a, b| (age(a), &a.target).cmp(&(age(b), &b.target)));
-    Ok(jobs)
+fn needs(source: &Dataset, base: Option<&Base>) -> Vec<String> {
+    let from = base.map_or(0, Base::createtxg);
+    let needed = source.snapshots.iter().filter(|snapshot| snapshot.createtxg >= from);
+    let count = needed.clone().count();
+    let held = needed.enumerate().filter(|(index, _)| *index < MOST_HELD || index + 1 == count);
+    held.map(|(_, snapshot)| format!("{}@{}", source.name, snapshot.name)).collect()
+}
+
+/// New datasets come first, parents before children; then those whose copy is oldest, so that a
+/// run that is cut short leaves all of them similarly fresh.
+pub fn sort(jobs: &mut [Job]) {
+    jobs.sort_by(|a, b| (a.age, &a.target).cmp(&(b.age, &b.target)));
 }
 
 /// Whether a dataset below this one has a snapshot.
-fn carries(dataset: &Dataset, all: &Datasets) -> bool {
+#[must_use]
+pub fn carries(dataset: &Dataset, all: &Datasets) -> bool {
     let below = |other: &Dataset| other.name != dataset.name && other.name.is_within(&dataset.name);
     dataset.kind == Kind::Filesystem && all.values().any(|other| below(other) && other.newest().is_some())
 }

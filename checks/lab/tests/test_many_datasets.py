@@ -1,0 +1,65 @@
+"""Many small datasets: few processes, few round trips, and each still has a fate of its own."""
+
+from checks.lab import pool, tree
+from checks.lab.accounting import counted
+from checks.lab.cycle import COPY, SOURCE, assert_complete, send
+from checks.lab.pool import zfs
+from checks.lab.product import Product
+
+MANY = 12
+
+
+def plant(product: Product) -> list[str]:
+    """Twelve datasets, a zvol and a name that needs quoting among them, all archived."""
+    home = product.lab.home
+    for number in range(MANY - 3):
+        zfs(home, "create", f"{SOURCE}/d{number}")
+    zfs(home, "create", f"{SOURCE}/with space")
+    zfs(home, "create", "-V", "8M", f"{SOURCE}/vol")
+    tree.snapshot(home, SOURCE, "one")
+    send(product)
+    return [row[0] for row in pool.rows(home, ["list", "-H", "-r", "-o", "name", SOURCE])]
+
+
+def test_increments_of_many_datasets_share_two_channels(product: Product) -> None:
+    lab = product.lab
+    datasets = plant(product)
+    assert len(datasets) == MANY
+    for name in ("two", "three", "four"):
+        tree.write(lab.home, f"{SOURCE}/d1", name, 1)
+        tree.snapshot(lab.home, SOURCE, name)
+        with counted(lab.home) as here, counted(lab.archiver) as there:
+            sent = product.run("replicate")
+        assert sent.code == 0, sent
+        assert_complete(product)
+        # The connection, the archiver's datasets, two channels, what has arrived.
+        assert here["ssh"] <= 5, here
+        # A send and a superseded bookmark for each, seven for all of them together.
+        assert here["zfs"] <= 2 * MANY + 7, here
+        # A receive for each, and two listings.
+        assert there["zfs"] <= MANY + 2, there
+    assert pool.value(lab.archiver, "type", f"{COPY}/vol") == "volume"
+
+
+def test_one_that_is_refused_does_not_keep_the_others_from_arriving(product: Product) -> None:
+    lab = product.lab
+    plant(product)
+    last = "one"
+    for name, number in (("two", 2), ("three", 5), ("four", 0)):
+        bad = f"{COPY}/d{number}"
+        zfs(lab.archiver, "set", "readonly=off", bad)
+        zfs(lab.archiver, "set", "mountpoint=/mnt/bad", bad)
+        zfs(lab.archiver, "mount", bad)
+        lab.archiver.run(["touch", "/mnt/bad/mine"])
+        zfs(lab.archiver, "unmount", bad)
+        tree.snapshot(lab.home, SOURCE, name)
+        report = product.report("replicate")["replications"][0]
+        fates = {dataset["dataset"]: dataset["result"] for dataset in report["datasets"]}
+        assert report["exit"] == 4, report
+        assert fates.pop(f"{SOURCE}/d{number}") == "refused", report
+        assert set(fates.values()) == {"sent"}, report
+        [refused] = [d for d in report["datasets"] if d["result"] == "refused"]
+        assert "has been modified" in refused["message"] and "zfs rollback" in refused["help"], refused
+        zfs(lab.archiver, "rollback", f"{bad}@{last}")
+        send(product)
+        last = name

@@ -1,0 +1,184 @@
+//! Increments of many datasets over few channels.
+//!
+//! The streams of a batch follow each other over one channel into as many receives, which saves a
+//! round trip and an ssh for each. The first failure ends a channel. What had arrived by then is
+//! seen on the archiver; what was under way is left to [`super::dataset`], which finds out what is
+//! wrong with it; the rest goes over a new channel.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use dormouse_generator::spec::Replication;
+use tokio::task::JoinSet;
+
+use super::dataset::{is_raw, report};
+use super::outcome::{DatasetOutcome, Result as Fate};
+use super::progress::Progress;
+use super::stream::{self, Broken, Counter, Sending};
+use crate::archiver::Archiver;
+use crate::context::Context;
+use crate::error::Error;
+use crate::zfs::argv;
+use crate::zfs::plan::Stream;
+use crate::zfs::schedule::Job;
+
+/// Most datasets in a batch. A channel that breaks costs a look at the archiver, one that is new
+/// costs an ssh: with some dozens neither matters.
+const MOST: usize = 32;
+
+/// Channels side by side.
+const CHANNELS: usize = 2;
+
+/// A job of increments.
+#[derive(Debug)]
+pub struct Item {
+    /// The job and its place among all.
+    pub index: usize,
+    /// The job.
+    pub job: Job,
+}
+
+/// What became of the items.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// What was sent, or is known to have failed.
+    pub done: Vec<(usize, Job, DatasetOutcome)>,
+    /// What has to be looked into by itself.
+    pub doubtful: Vec<(usize, Job)>,
+}
+
+/// Sends items of one replication.
+#[derive(Clone, Copy, Debug)]
+pub struct Batches<'a> {
+    context: &'a Context,
+    replication: &'a Replication,
+}
+
+/// A channel that has ended.
+struct Channel {
+    items: Vec<Item>,
+    counters: Vec<Counter>,
+    result: Result<(), Broken>,
+    time: Duration,
+}
+
+impl<'a> Batches<'a> {
+    /// For one replication.
+    #[must_use]
+    pub fn new(context: &'a Context, replication: &'a Replication) -> Self {
+        Self { context, replication }
+    }
+
+    /// Sends all items.
+    ///
+    /// # Errors
+    /// When an argument cannot be carried to the archiver.
+    pub async fn send(&self, archiver: &mut Archiver, items: Vec<Item>) -> Result<Ended, Error> {
+        let (mut waiting, mut ended) = (VecDeque::from(items), Ended::default());
+        let progress = match self.context.shows_progress && !waiting.is_empty() {
+            true => Progress::bar("increments", None),
+            false => Progress::quiet(),
+        };
+        let mut channels = JoinSet::new();
+        loop {
+            if channels.len() < CHANNELS && !waiting.is_empty() && archiver.is_alive() {
+                let fair = waiting.len().div_ceil(CHANNELS - channels.len()).min(MOST);
+                let items = waiting.drain(..fair).collect();
+                channels.spawn(self.channel(archiver, items, progress.counter())?);
+                continue;
+            }
+            match channels.join_next().await {
+                Some(Ok(channel)) => self.settle(archiver, channel, &mut waiting, &mut ended).await,
+                Some(Err(error)) => return Err(std::io::Error::other(error).into()),
+                None => break,
+            }
+        }
+        for Item { index, job } in waiting {
+            let outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
+            let message = "the connection to the archiver broke before this dataset's turn".to_owned();
+            ended.done.push((index, job, outcome.failed(message, "run it again".to_owned())));
+        }
+        Ok(ended)
+    }
+
+    /// Runs the streams of these items over one channel.
+    fn channel(
+        &self,
+        archiver: &Archiver,
+        items: Vec<Item>,
+        total: Counter,
+    ) -> Result<impl Future<Output = Channel> + use<>, Error> {
+        let streams = || items.iter().flat_map(|item| item.streams().map(move |stream| (&item.job, stream)));
+        let receives = streams().map(|(job, _)| argv::receive(&job.target, job.source.kind));
+        let receive = archiver.chain(&receives.collect::<Vec<_>>())?;
+        let counters: Vec<Counter> = items.iter().map(|_| Counter::default()).collect();
+        let sendings = items.iter().zip(&counters).flat_map(|(item, counter)| {
+            let raw = is_raw(&item.job.source, self.replication.raw);
+            let total = total.clone();
+            item.streams().map(move |stream| Sending {
+                argv: argv::send(&item.job.source.name, stream, raw),
+                counters: vec![counter.clone(), total.clone()],
+            })
+        });
+        let (exec, sendings) = (self.context.exec, sendings.collect::<Vec<_>>());
+        let begin = Instant::now();
+        Ok(async move {
+            let result = stream::run(exec, sendings, &receive).await;
+            Channel { items, counters, result, time: begin.elapsed() }
+        })
+    }
+
+    async fn settle(
+        &self,
+        archiver: &mut Archiver,
+        channel: Channel,
+        waiting: &mut VecDeque<Item>,
+        ended: &mut Ended,
+    ) {
+        let Channel { items, counters, result, time } = channel;
+        let arrived = match &result {
+            Ok(()) => items.len(),
+            Err(_) => self.arrived(archiver, &items).await,
+        };
+        let failed = result.is_err();
+        for (place, (item, counter)) in items.into_iter().zip(counters).enumerate().rev() {
+            if place < arrived {
+                let mut outcome =
+                    DatasetOutcome::new(&item.job.source, item.job.target.to_string(), Fate::Sent);
+                outcome.snapshots = item.streams().map(Stream::count).sum();
+                outcome.bytes = counter.load(Ordering::Relaxed);
+                report(self.context, &outcome, time);
+                ended.done.push((item.index, item.job, outcome));
+            } else if failed && place == arrived {
+                ended.doubtful.push((item.index, item.job));
+            } else {
+                waiting.push_front(item);
+            }
+        }
+    }
+
+    /// How many of the items, from the first on, are on the archiver.
+    async fn arrived(&self, archiver: &Archiver, items: &[Item]) -> usize {
+        let names: Vec<String> = items.iter().map(|item| item.arrival().0).collect();
+        let there = archiver.which(&names).await.unwrap_or_default();
+        let is_there = |item: &&Item| {
+            let (name, guid) = item.arrival();
+            guid.is_some() && there.get(&name).copied() == guid
+        };
+        items.iter().take_while(is_there).count()
+    }
+}
+
+impl Item {
+    fn streams(&self) -> impl Iterator<Item = &Stream> {
+        self.job.increments().into_iter().flatten()
+    }
+
+    /// The snapshot that the archiver has once it has arrived.
+    fn arrival(&self) -> (String, Option<crate::zfs::Guid>) {
+        let newest = self.job.source.newest();
+        let name = newest.map(|snapshot| format!("{}@{}", self.job.target, snapshot.name));
+        (name.unwrap_or_default(), newest.map(|snapshot| snapshot.guid))
+    }
+}

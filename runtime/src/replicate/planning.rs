@@ -1,0 +1,88 @@
+//! From both sides to jobs.
+//!
+//! Where the host's own cursor says what the archiver has, the archiver is only asked whether the
+//! copy is there. Other datasets are listed on both sides with all of their snapshots, a few at a
+//! time.
+
+use dormouse_generator::name::DatasetName;
+
+use super::Run;
+use super::marks::Holds;
+use crate::archiver::Archiver;
+use crate::error::Error;
+use crate::survey;
+use crate::zfs::conflict;
+use crate::zfs::listing::Datasets;
+use crate::zfs::schedule::{self, Job, carries};
+
+impl Run<'_> {
+    /// The jobs for all datasets, in order. With `audit`, the cursors are not believed. Holds that an
+    /// earlier run may have left are found on the way.
+    pub(super) async fn jobs(
+        &self,
+        archiver: &Archiver,
+        source: &Datasets,
+        audit: bool,
+        mut holds: Option<&mut Holds>,
+    ) -> Result<Vec<Job>, Error> {
+        let copies = archiver.tree(&self.replication.target, self.replication.recursive).await?;
+        let (mut jobs, mut unknown, cursors) =
+            (Vec::with_capacity(source.len()), Datasets::new(), self.cursors());
+        for dataset in source.values() {
+            let target = self.target(&dataset.name)?;
+            let copy = copies.get(&target).filter(|_| !audit);
+            match copy.and_then(|copy| Job::by_cursor(dataset, &target, copy, &cursors)) {
+                Some(job) => jobs.push(job),
+                None => drop(unknown.insert(dataset.name.clone(), dataset.clone())),
+            }
+        }
+        let mut orphans = None;
+        for here in survey::in_parts(unknown) {
+            let here = survey::histories(self.context.exec, self.replication, here).await?;
+            if let Some(holds) = holds.as_mut() {
+                holds.find(&here).await.map_err(Error::Program)?;
+            }
+            let mut there = Datasets::new();
+            for name in here.keys() {
+                let copy = copies.get_key_value(&self.target(name)?);
+                there.extend(copy.map(|(name, copy)| (name.clone(), copy.clone())));
+            }
+            let mut there = archiver.histories(there).await?;
+            for dataset in here.into_values() {
+                let (target, carries) = (self.target(&dataset.name)?, carries(&dataset, source));
+                let copy = there.remove(&target);
+                // A dataset that was never sent from here was not renamed since.
+                if copy.is_none() && dataset.bookmarks.iter().any(|b| cursors.is_ours(&b.name)) && orphans.is_none() {
+                    orphans = Some(self.orphans(archiver, source, &copies).await?);
+                }
+                let former = orphans.as_ref().filter(|_| copy.is_none());
+                let former = former.and_then(|orphans| conflict::former_copy(&dataset, orphans));
+                jobs.push(Job::by_histories(dataset, target, copy, carries, former));
+            }
+        }
+        schedule::sort(&mut jobs);
+        Ok(jobs)
+    }
+
+    /// The copies that belong to no dataset of the host, with their snapshots. Those that were set
+    /// aside with a copy above them are among them.
+    async fn orphans(
+        &self,
+        archiver: &Archiver,
+        source: &Datasets,
+        copies: &Datasets,
+    ) -> Result<Datasets, Error> {
+        let mut orphans = copies.clone();
+        for name in source.keys() {
+            orphans.remove(&self.target(name)?);
+        }
+        archiver.histories(orphans).await
+    }
+
+    /// Where the copy of a dataset belongs.
+    fn target(&self, dataset: &DatasetName) -> Result<DatasetName, Error> {
+        let relative = dataset.relative_to(&self.replication.source).unwrap_or_default();
+        let target = self.replication.target.join(relative);
+        target.map_err(|reason| Error::Spec(format!("replication {:?}: {reason}", self.name)))
+    }
+}

@@ -1,0 +1,46 @@
+//! What is in the way on the archiver, and where it can go without anything being lost.
+
+use dormouse_generator::name::DatasetName;
+
+use super::listing::Datasets;
+use super::plan::{Base, Refusal, common};
+use super::Dataset;
+
+/// One `zfs rename` on the archiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// A dataset, or `dataset@snapshot`.
+    pub from: String,
+    /// Its new name.
+    pub to: String,
+}
+
+/// The move that makes way for a dataset whose copy belongs at `target`. `at` makes the names of
+/// what is set aside differ, such as `20261125T031500Z`.
+#[must_use]
+pub fn way_out(refusal: &Refusal, target: &DatasetName, at: &str) -> Move {
+    match refusal {
+        Refusal::Renamed { from } => Move { from: from.to_string(), to: target.to_string() },
+        Refusal::NameTaken { name, .. } => {
+            let from = format!("{target}@{name}");
+            Move { to: format!("{from}.aside-{at}"), from }
+        }
+        Refusal::TargetOccupied | Refusal::NoCommonSnapshot { .. } => set_aside(target, at),
+    }
+}
+
+/// The move of a whole copy out of the way. The datasets below it go with it.
+#[must_use]
+pub fn set_aside(target: &DatasetName, at: &str) -> Move {
+    Move { from: target.to_string(), to: format!("{target}.aside-{at}") }
+}
+
+/// Which of the copies that belong to no dataset of the host is this dataset's: the one with which
+/// it has the newest snapshot in common.
+#[must_use]
+pub fn former_copy<'a>(dataset: &Dataset, orphans: &'a Datasets) -> Option<&'a DatasetName> {
+    let shared = |orphan: &Dataset| common(dataset, orphan).as_ref().map(Base::createtxg);
+    let same_kind = orphans.iter().filter(|(_, orphan)| orphan.kind == dataset.kind);
+    let candidates = same_kind.filter_map(|(name, orphan)| Some((shared(orphan)?, name)));
+    candidates.max_by_key(|(txg, _)| *txg).map(|(_, name)| name)
+}

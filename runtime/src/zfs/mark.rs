@@ -1,0 +1,78 @@
+//! The property that remembers that an archiver has everything.
+//!
+//! When a run has seen on the archiver the newest snapshot of every dataset, it leaves a digest of
+//! the tree in a property of the source: the datasets' names and identities, and when a snapshot of
+//! each last came or went (zfsprops(7), `snapshots_changed`). While a listing of the datasets gives
+//! the same digest, nothing has happened to any snapshot, and there is nothing to do: no snapshot
+//! need be listed to know that.
+//!
+//! ZFS keeps those times in whole seconds. So only times count that lie before the second in which
+//! the snapshots were listed: whatever comes later gets a later time. `origin` is in the digest
+//! since `zfs promote` moves snapshots without touching the times.
+
+use std::fmt::{self, Write as _};
+
+use dormouse_generator::spec::Replication;
+use sha2::{Digest as _, Sha256};
+
+use super::listing::Datasets;
+
+/// What the property holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When the snapshots were listed, in seconds since 1970.
+    at: i64,
+    digest: String,
+}
+
+/// The name of the property. The names of its parts hold no dot (`dormouse_generator::validate`).
+#[must_use]
+pub fn property(spec: &str, archiver: &str, replication: &str) -> String {
+    format!("dormouse:{spec}.{archiver}.{replication}")
+}
+
+/// When a snapshot of any dataset last came or went, in seconds since 1970.
+#[must_use]
+pub fn last_change(datasets: &Datasets) -> Option<i64> {
+    datasets.values().filter_map(|dataset| dataset.changed).max()
+}
+
+impl Mark {
+    /// The mark of a tree whose snapshots are listed from `at` on, after its datasets; none when
+    /// that is the second of the last change.
+    #[must_use]
+    pub fn new(datasets: &Datasets, replication: &Replication, at: i64) -> Option<Self> {
+        let settled = last_change(datasets).is_some_and(|change| change < at);
+        settled.then(|| Self { at, digest: digest(datasets, replication) })
+    }
+
+    /// Whether the property `kept` says that nothing has happened since; `now` in seconds since
+    /// 1970. A clock that was set back proves nothing.
+    #[must_use]
+    pub fn is_valid(kept: &str, datasets: &Datasets, replication: &Replication, now: i64) -> bool {
+        let parts = kept.split_once(':').and_then(|(at, kept)| Some((at.parse::<i64>().ok()?, kept)));
+        parts.is_some_and(|(at, kept)| at <= now && kept == digest(datasets, replication))
+    }
+}
+
+impl fmt::Display for Mark {
+    /// As the property holds it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.at, self.digest)
+    }
+}
+
+/// Changes with everything that could mean that there is something to send: names hold no tabs.
+fn digest(datasets: &Datasets, replication: &Replication) -> String {
+    let mut hash = Sha256::new();
+    hash.update(replication.target.as_str());
+    for dataset in datasets.values() {
+        let origin = dataset.origin.as_deref().unwrap_or("-");
+        let changed = dataset.changed.unwrap_or(-1);
+        hash.update(format!("\n{}\t{}\t{origin}\t{changed}", dataset.name, dataset.guid));
+    }
+    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
