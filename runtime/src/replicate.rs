@@ -28,6 +28,7 @@ use self::batch::{Batches, Ended, Item};
 use self::dataset::Sender;
 use self::marks::Holds;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
+use self::stream::Bounds;
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
@@ -82,7 +83,12 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// What keeps the run from beginning; a dataset's failure is in the outcome.
-    pub async fn replicate(&self, sessions: &mut Sessions<'a>, audit: bool) -> Result<Outcome, Error> {
+    pub async fn replicate(
+        &self,
+        sessions: &mut Sessions<'a>,
+        audit: bool,
+        bounds: &Bounds,
+    ) -> Result<Outcome, Error> {
         let started = Instant::now();
         let _lock = Lock::take(&folder::runtime()?, &self.context.spec.name, self.name)?;
         let Survey { datasets, mark, complete } = self.survey(audit).await?;
@@ -94,7 +100,7 @@ impl<'a> Run<'a> {
         let archiver = sessions.get(&self.replication.archiver).await?;
         let mut holds = Holds::new(self.context.exec, &self.context.spec.name, &self.replication.archiver);
         let jobs = self.jobs(archiver, &datasets, audit, Some(&mut holds)).await?;
-        let mut done = self.send(archiver, jobs, &mut holds, &mut warnings).await?;
+        let mut done = self.send(archiver, jobs, bounds, &mut holds, &mut warnings).await?;
         let connection_lost = !archiver.is_alive();
         self.acknowledge(archiver, &mut done, &mut holds, &mut warnings).await;
         let outcomes: Vec<_> = done.into_iter().map(|done| done.outcome).collect();
@@ -149,6 +155,7 @@ impl<'a> Run<'a> {
         &self,
         archiver: &mut Archiver,
         jobs: Vec<Job>,
+        bounds: &Bounds,
         holds: &mut Holds,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Done>, Error> {
@@ -170,14 +177,14 @@ impl<'a> Run<'a> {
                 false => alone.push((index, job, false)),
             }
         }
-        let ended = Batches::new(self.context, self.replication).send(archiver, small).await?;
+        let ended = Batches::new(self.context, self.replication, bounds).send(archiver, small).await?;
         let Ended { done: mut sent, doubtful } = ended;
         alone.extend(doubtful.into_iter().map(|(index, job)| (index, job, true)));
         if let Err(error) = holds.add(alone.iter().flat_map(|(_, job, _)| job.needs.clone()).collect()).await
         {
             warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
         }
-        let sender = Sender::new(self.context, self.replication);
+        let sender = Sender::new(self.context, self.replication, bounds);
         for (index, job, anew) in alone {
             let outcome = sender.send(archiver, &job, anew).await;
             sent.push((index, job, outcome));

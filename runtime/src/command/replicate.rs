@@ -1,6 +1,9 @@
 //! `dormouse replicate`.
 
+use std::sync::Arc;
+
 use clap::Args;
+use dormouse_generator::duration::Duration;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -8,6 +11,7 @@ use crate::error::{Error, Exit};
 use crate::output::{count, error_json, human_age, human_bytes, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::outcome::{Outcome, Result as Fate};
+use crate::replicate::stream::{Bounds, Limit};
 
 /// Arguments of `dormouse replicate`.
 #[derive(Args, Debug)]
@@ -17,6 +21,12 @@ pub struct Arguments {
     /// Ask the archiver even if the host knows that it has everything
     #[arg(long)]
     audit: bool,
+    /// Send at most this much a second
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..1 << 20))]
+    limit_mib: Option<u64>,
+    /// Give a transfer up when nothing has moved for this long
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = |text: &str| Duration::try_from(text.to_owned()))]
+    patience: Duration,
 }
 
 impl Arguments {
@@ -27,8 +37,12 @@ impl Arguments {
     pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
         let (mut exits, mut documents) = (Vec::new(), Vec::new());
         let mut sessions = Sessions::new(context);
+        let bounds = Bounds {
+            patience: std::time::Duration::from_secs(self.patience.as_secs()),
+            limit: self.limit_mib.map(|mib| Arc::new(Limit::new(mib << 20))),
+        };
         for run in context.replications(&self.names)? {
-            match run.replicate(&mut sessions, self.audit).await {
+            match run.replicate(&mut sessions, self.audit, &bounds).await {
                 Ok(outcome) => {
                     if !context.json {
                         print(&outcome);

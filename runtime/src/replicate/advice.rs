@@ -42,7 +42,9 @@ pub fn help(stop: &Stop, job: &Job, endpoint: &Endpoint) -> String {
                 job.source.name
             )
         }
-        Stop::Broken(Broken::Connection(_)) => "what was received is kept; run it again to resume".to_owned(),
+        Stop::Broken(Broken::Connection(_) | Broken::Stalled(_)) => {
+            "what was received is kept; run it again to resume".to_owned()
+        }
         Stop::Broken(Broken::Setup(error)) => error.help(),
         Stop::Broken(Broken::Receive { meaning, .. }) => receive(*meaning, job, endpoint),
     }

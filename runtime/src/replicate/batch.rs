@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::dataset::{is_raw, report};
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
-use super::stream::{self, Broken, Counter, Sending};
+use super::stream::{self, Bounds, Broken, Counter, Sending};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
@@ -53,6 +53,7 @@ pub struct Ended {
 pub struct Batches<'a> {
     context: &'a Context,
     replication: &'a Replication,
+    bounds: &'a Bounds,
 }
 
 /// A channel that has ended.
@@ -66,8 +67,8 @@ struct Channel {
 impl<'a> Batches<'a> {
     /// For one replication.
     #[must_use]
-    pub fn new(context: &'a Context, replication: &'a Replication) -> Self {
-        Self { context, replication }
+    pub fn new(context: &'a Context, replication: &'a Replication, bounds: &'a Bounds) -> Self {
+        Self { context, replication, bounds }
     }
 
     /// Sends all items.
@@ -122,9 +123,10 @@ impl<'a> Batches<'a> {
             })
         });
         let (exec, sendings) = (self.context.exec, sendings.collect::<Vec<_>>());
+        let bounds = self.bounds.clone();
         let begin = Instant::now();
         Ok(async move {
-            let result = stream::run(exec, sendings, &receive).await;
+            let result = stream::run(exec, sendings, &receive, &bounds).await;
             Channel { items, counters, result, time: begin.elapsed() }
         })
     }

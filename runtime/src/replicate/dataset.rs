@@ -11,7 +11,7 @@ use super::advice;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
 use super::stop::Stop;
-use super::stream::{self, Broken, Sending};
+use super::stream::{self, Bounds, Broken, Sending};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
@@ -41,6 +41,7 @@ const ROUNDS: u32 = 2;
 pub struct Sender<'a> {
     context: &'a Context,
     replication: &'a Replication,
+    bounds: &'a Bounds,
 }
 
 /// Whether a dataset is sent raw: only an encrypted one can be.
@@ -52,8 +53,8 @@ pub fn is_raw(dataset: &Dataset, raw: Raw) -> bool {
 impl<'a> Sender<'a> {
     /// A sender for one replication.
     #[must_use]
-    pub fn new(context: &'a Context, replication: &'a Replication) -> Self {
-        Self { context, replication }
+    pub fn new(context: &'a Context, replication: &'a Replication, bounds: &'a Bounds) -> Self {
+        Self { context, replication, bounds }
     }
 
     /// Does a job by itself; with `anew`, whatever both sides call for by now.
@@ -283,7 +284,7 @@ impl<'a> Sender<'a> {
         };
         let receive = archiver.argv(&argv::receive(&job.target, job.source.kind))?;
         let sending = Sending { argv: send.to_vec(), counters: vec![progress.counter()] };
-        let result = stream::run(self.context.exec, vec![sending], &receive).await;
+        let result = stream::run(self.context.exec, vec![sending], &receive, self.bounds).await;
         outcome.bytes += progress.bytes();
         Ok(result?)
     }

@@ -52,7 +52,10 @@ impl Run<'_> {
                 let (target, carries) = (self.target(&dataset.name)?, carries(&dataset, source));
                 let copy = there.remove(&target);
                 // A dataset that was never sent from here was not renamed since.
-                if copy.is_none() && dataset.bookmarks.iter().any(|b| cursors.is_ours(&b.name)) && orphans.is_none() {
+                if copy.is_none()
+                    && dataset.bookmarks.iter().any(|b| cursors.is_ours(&b.name))
+                    && orphans.is_none()
+                {
                     orphans = Some(self.orphans(archiver, source, &copies).await?);
                 }
                 let former = orphans.as_ref().filter(|_| copy.is_none());

@@ -6,8 +6,9 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
@@ -19,6 +20,9 @@ use crate::zfs::stderr::{Meaning, meaning};
 /// Pipes of 1 MiB, the most that an ordinary user may have (`/proc/sys/fs/pipe-max-size`):
 /// fewer switches between sender, pump and ssh than with the usual 64 KiB.
 const PIPE: usize = 1 << 20;
+
+/// How often to look whether anything moves.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How many bytes have passed; read while the stream runs.
 pub type Counter = Arc<AtomicU64>;
@@ -41,9 +45,57 @@ pub enum Broken {
         /// What that means, if known.
         meaning: Option<Meaning>,
     },
+    /// Nothing moved any more.
+    #[error("nothing moved for {} min, so the transfer was given up", .0.as_secs().div_ceil(60))]
+    Stalled(Duration),
     /// The stream could not be set up.
     #[error(transparent)]
     Setup(#[from] Error),
+}
+
+/// Bounds of a transfer.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// How long nothing may move before both ends are given up. A send may search for a while
+    /// before it has something to say, and a receive may free blocks before it takes more.
+    pub patience: Duration,
+    /// Keeps all streams together below a rate.
+    pub limit: Option<Arc<Limit>>,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { patience: Duration::from_secs(3600), limit: None }
+    }
+}
+
+/// A rate that streams share.
+#[derive(Debug)]
+pub struct Limit {
+    bytes_per_second: u64,
+    /// When the next bytes are due.
+    due: Mutex<Instant>,
+}
+
+impl Limit {
+    /// Of at least a byte a second.
+    #[must_use]
+    pub fn new(bytes_per_second: u64) -> Self {
+        Self { bytes_per_second: bytes_per_second.max(1), due: Mutex::new(Instant::now()) }
+    }
+
+    /// How many bytes to move at once: so few that the rate is even.
+    fn portion(&self) -> usize {
+        usize::try_from(self.bytes_per_second / 10).unwrap_or(PIPE).clamp(4096, PIPE)
+    }
+
+    /// How long to rest after moving bytes.
+    fn rest(&self, moved: usize, now: Instant) -> Duration {
+        let time = Duration::from_secs_f64(moved as f64 / self.bytes_per_second as f64);
+        let mut due = self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *due = (*due).max(now) + time;
+        due.duration_since(now)
+    }
 }
 
 /// One `zfs send`, and the counters of its bytes.
@@ -60,13 +112,37 @@ pub struct Sending {
 ///
 /// # Errors
 /// Who failed first. What follows it was not sent.
-pub async fn run(exec: Exec, sendings: Vec<Sending>, receive: &[String]) -> Result<(), Broken> {
-    let (receive_end, to_receive) = pipe().map_err(Error::System)?;
-    let receiver = exec.stream(receive, Some(receive_end), None).map_err(Error::Program)?;
-    let carried = carry(exec, sendings, to_receive).await;
-    let received = receiver.wait().await.map_err(Error::Program)?;
-    let sent = carried?;
-    verdict(&sent, &received)
+pub async fn run(
+    exec: Exec,
+    sendings: Vec<Sending>,
+    receive: &[String],
+    bounds: &Bounds,
+) -> Result<(), Broken> {
+    let counters: Vec<Counter> = sendings.iter().flat_map(|sending| sending.counters.clone()).collect();
+    let work = async {
+        let (receive_end, to_receive) = pipe().map_err(Error::System)?;
+        let receiver = exec.stream(receive, Some(receive_end), None).map_err(Error::Program)?;
+        let carried = carry(exec, sendings, to_receive, bounds.limit.clone()).await;
+        let received = receiver.wait().await.map_err(Error::Program)?;
+        verdict(&carried?, &received)
+    };
+    tokio::select! {
+        result = work => result,
+        () = stalls(&counters, bounds.patience) => Err(Broken::Stalled(bounds.patience)),
+    }
+}
+
+/// Returns when no counter has moved for so long.
+async fn stalls(counters: &[Counter], patience: Duration) {
+    let sum = || counters.iter().map(|counter| counter.load(Ordering::Relaxed)).fold(0, u64::wrapping_add);
+    let (mut last, mut since) = (sum(), Instant::now());
+    while since.elapsed() < patience {
+        tokio::time::sleep(patience.min(LOOK)).await;
+        let now = sum();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
 }
 
 /// How the sending went.
@@ -79,7 +155,12 @@ enum Sent {
     Unwanted,
 }
 
-async fn carry(exec: Exec, sendings: Vec<Sending>, to_receive: OwnedFd) -> Result<Sent, Broken> {
+async fn carry(
+    exec: Exec,
+    sendings: Vec<Sending>,
+    to_receive: OwnedFd,
+    limit: Option<Arc<Limit>>,
+) -> Result<Sent, Broken> {
     let to_receive = Arc::new(to_receive);
     let mut sendings = sendings.into_iter();
     let start = |sending: Sending| Started::new(exec, sending);
@@ -87,8 +168,8 @@ async fn carry(exec: Exec, sendings: Vec<Sending>, to_receive: OwnedFd) -> Resul
     while let Some(Started { process, output, counters }) = next.take() {
         // The next one starts meanwhile: what it has to say waits in its pipe.
         next = sendings.next().map(start).transpose()?;
-        let to = Arc::clone(&to_receive);
-        let pump = tokio::task::spawn_blocking(move || pump(&output, &to, &counters));
+        let (to, limit) = (Arc::clone(&to_receive), limit.clone());
+        let pump = tokio::task::spawn_blocking(move || pump(&output, &to, &counters, limit.as_deref()));
         let pumped = pump.await.map_err(io::Error::other).and_then(|result| result);
         let finished = process.wait().await.map_err(Error::Program)?;
         match pumped {
@@ -124,13 +205,19 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Moves bytes from pipe to pipe without copying them through this process.
-fn pump(from: &OwnedFd, to: &OwnedFd, counters: &[Counter]) -> io::Result<()> {
+fn pump(from: &OwnedFd, to: &OwnedFd, counters: &[Counter], limit: Option<&Limit>) -> io::Result<()> {
+    let portion = limit.map_or(PIPE, Limit::portion);
     loop {
-        match splice(from, None, to, None, PIPE, SpliceFlags::MOVE) {
+        match splice(from, None, to, None, portion, SpliceFlags::MOVE) {
             Ok(0) => return Ok(()),
-            Ok(moved) => counters.iter().for_each(|counter| {
-                counter.fetch_add(moved as u64, Ordering::Relaxed);
-            }),
+            Ok(moved) => {
+                counters.iter().for_each(|counter| {
+                    counter.fetch_add(moved as u64, Ordering::Relaxed);
+                });
+                if let Some(limit) = limit {
+                    std::thread::sleep(limit.rest(moved, Instant::now()));
+                }
+            }
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -151,4 +238,55 @@ fn verdict(sent: &Sent, received: &Finished) -> Result<(), Broken> {
         Sent::All | Sent::Failed(_) | Sent::Unwanted => {}
     }
     Err(Broken::Receive { text: exec::text(&received.stderr), meaning: meaning(&received.stderr) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_together_keep_below_a_limit() {
+        let (limit, begin) = (Limit::new(1000), Instant::now());
+        let rests = [500, 250, 250].map(|moved| limit.rest(moved, begin).as_secs_f64());
+        for (rest, wanted) in rests.into_iter().zip([0.5, 0.75, 1.0]) {
+            assert!((rest - wanted).abs() < 0.1, "{rests:?}");
+        }
+        let later = begin + Duration::from_secs(60);
+        assert!(limit.rest(100, later).as_secs_f64() < 0.2, "a pause is not made up for");
+        assert_eq!((Limit::new(10).portion(), Limit::new(u64::MAX).portion()), (4096, PIPE));
+    }
+
+    #[test]
+    fn what_does_not_move_is_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let hung = ["sh", "-c", "exec sleep 60"].map(str::to_owned);
+        let sending = Sending { argv: hung.to_vec(), counters: vec![Counter::default()] };
+        let bounds = Bounds { patience: Duration::from_millis(50), limit: None };
+        let ended = runtime.block_on(run(Exec::default(), vec![sending], &["cat".to_owned()], &bounds));
+        assert!(matches!(ended, Err(Broken::Stalled(_))), "{ended:?}");
+    }
+
+    #[test]
+    fn each_receiver_gets_its_stream_and_the_first_failure_is_named() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let sending = |script: &str| Sending {
+            argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            counters: vec![Counter::default()],
+        };
+        let run = |sends: &[&str], receive: &str| {
+            let receive = ["sh", "-c", receive].map(str::to_owned);
+            let sends: Vec<Sending> = sends.iter().map(|script| sending(script)).collect();
+            let counters: Vec<Counter> = sends.iter().map(|sending| sending.counters[0].clone()).collect();
+            let ended = runtime.block_on(run(Exec::default(), sends, &receive, &Bounds::default()));
+            (ended, counters.iter().map(|counter| counter.load(Ordering::Relaxed)).collect::<Vec<_>>())
+        };
+        let (ended, bytes) = run(&["printf abc", "printf de"], "test \"$(cat)\" = abcde");
+        assert!(ended.is_ok() && bytes == [3, 2], "{ended:?} {bytes:?}");
+        let (ended, bytes) = run(&["printf abc; echo no >&2; exit 1", "printf de"], "cat >/dev/null");
+        assert!(matches!(ended, Err(Broken::Send(text)) if text == "no") && bytes[1] == 0);
+        let (ended, _) = run(&["yes"], "echo full >&2; exit 1");
+        assert!(matches!(ended, Err(Broken::Receive { text, .. }) if text == "full"));
+        let (ended, _) = run(&["yes"], "echo gone >&2; exit 255");
+        assert!(matches!(ended, Err(Broken::Connection(text)) if text == "gone"));
+    }
 }

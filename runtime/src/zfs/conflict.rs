@@ -2,9 +2,9 @@
 
 use dormouse_generator::name::DatasetName;
 
+use super::Dataset;
 use super::listing::Datasets;
 use super::plan::{Base, Refusal, common};
-use super::Dataset;
 
 /// One `zfs rename` on the archiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
