@@ -67,13 +67,24 @@ impl Archiver {
         read.map_err(|failure| self.failure(&first, &failure))
     }
 
+    /// Lists `root` and, with `recursive`, the datasets below it, with all of their snapshots.
+    ///
+    /// # Errors
+    /// As [`Self::tree`].
+    pub async fn list(&self, root: &DatasetName, recursive: bool) -> Result<Datasets, Error> {
+        let mut all = Datasets::new();
+        for part in survey::in_parts(self.tree(root, recursive).await?) {
+            all.extend(self.histories(part).await?);
+        }
+        Ok(all)
+    }
+
     /// A dataset with its snapshots, if it is there.
     ///
     /// # Errors
     /// As [`Self::tree`].
     pub async fn dataset(&self, name: &DatasetName) -> Result<Option<Dataset>, Error> {
-        let mut listed = self.histories(self.tree(name, false).await?).await?;
-        Ok(listed.remove(name))
+        Ok(self.list(name, false).await?.remove(name))
     }
 
     /// Which of these snapshots, given as `dataset@snapshot`, are there, with their identities.

@@ -40,7 +40,6 @@ use crate::survey;
 use crate::zfs::cursor::{Changes, Cursors};
 use crate::zfs::listing::Datasets;
 use crate::zfs::mark::{self, Mark};
-use crate::zfs::plan::Decision;
 use crate::zfs::schedule::Job;
 use crate::zfs::{Dataset, Guid, argv};
 
@@ -160,7 +159,7 @@ impl<'a> Run<'a> {
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Done>, Error> {
         let sets_aside = self.replication.on_conflict == OnConflict::SetAside;
-        let works = |job: &&Job| job.sends(sets_aside) || job.decision == Decision::Placeholder;
+        let works = |job: &&Job| job.sends(sets_aside) || job.does_something();
         let busy = jobs.iter().filter(works).count();
         if busy > 0 {
             let (name, to) = (self.name, &self.replication.archiver);

@@ -103,6 +103,12 @@ impl Job {
         self
     }
 
+    /// Whether anything is sent or made without touching what is there.
+    #[must_use]
+    pub fn does_something(&self) -> bool {
+        matches!(self.decision, Decision::Send(_) | Decision::Resume { .. } | Decision::Placeholder)
+    }
+
     /// Whether snapshots are sent, if conflicts are solved by setting copies aside or not.
     #[must_use]
     pub fn sends(&self, sets_aside: bool) -> bool {
@@ -131,6 +137,26 @@ fn needs(source: &Dataset, base: Option<&Base>) -> Vec<String> {
     let count = needed.clone().count();
     let held = needed.enumerate().filter(|(index, _)| *index < MOST_HELD || index + 1 == count);
     held.map(|(_, snapshot)| format!("{}@{}", source.name, snapshot.name)).collect()
+}
+
+/// The jobs that make a copy at `to` of everything at and below `from`, in order.
+///
+/// # Errors
+/// When a target's name would be too long for ZFS.
+pub fn schedule(
+    source: &Datasets,
+    target: &Datasets,
+    from: &DatasetName,
+    to: &DatasetName,
+) -> Result<Vec<Job>, String> {
+    let job = |dataset: &Dataset| {
+        let name = to.join(dataset.name.relative_to(from).unwrap_or_default())?;
+        let copy = target.get(&name).cloned();
+        Ok::<_, String>(Job::by_histories(dataset.clone(), name, copy, carries(dataset, source), None))
+    };
+    let mut jobs = source.values().map(job).collect::<Result<Vec<_>, _>>()?;
+    sort(&mut jobs);
+    Ok(jobs)
 }
 
 /// New datasets come first, parents before children; then those whose copy is oldest, so that a
