@@ -3,7 +3,8 @@
 # test-long  what `test` only samples: every fault and every kill of an archiver's life; hours
 # check  what needs no virtual machine: formatting, lints, unit, golden and Nix tests
 # fmt    formats the sources
-# bench  timings of the generator
+# bench  timings of the generator, and bench-peers
+# bench-peers  replication beside the tools that others use, into docs/benchmarks.md
 # bench-wake  how long a wake takes, and how often EC2 is asked
 #
 # Whatever is built or downloaded lies in DORMOUSE_CACHE, outside the checkout.
@@ -22,7 +23,7 @@ PYTHON := $(VENV)/bin/python
 # The lab makes network namespaces, which only root may.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_BIN_DIR,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
 
-.PHONY: demo test test-long check lint unit nix lab fmt bench bench-wake setup build clean
+.PHONY: demo test test-long check lint unit nix lab fmt bench bench-peers bench-wake setup build clean
 
 demo: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab demo
@@ -50,8 +51,11 @@ lab: build $(VENV)/ready
 fmt: setup
 	cargo fmt --all
 
-bench: setup
+bench: setup bench-peers
 	cargo bench --package dormouse-generator --locked
+
+bench-peers: build $(VENV)/ready
+	$(ROOT) $(PYTHON) -m checks.lab.bench
 
 bench-wake: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab bench-wake

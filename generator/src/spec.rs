@@ -250,6 +250,12 @@ pub struct Replication {
     /// Whether snapshots that the host deleted are deleted on the archiver.
     #[serde(default)]
     pub follow_delete: bool,
+    /// How long the archiver keeps them after they were first missed on the host.
+    #[serde(default = "follow_delete_after")]
+    pub follow_delete_after: Duration,
+    /// Names of the snapshots that `follow_delete` is about; `*` stands for anything.
+    #[serde(default = "follow_delete_names")]
+    pub follow_delete_names: Vec<String>,
     /// What becomes of a copy that is in the way of the host's dataset.
     #[serde(default)]
     pub on_conflict: OnConflict,
@@ -365,6 +371,15 @@ const fn max_lifetime() -> Duration {
 
 const fn timeout() -> Duration {
     Duration::from_secs(90_000)
+}
+
+const fn follow_delete_after() -> Duration {
+    Duration::from_secs(7 * 86_400)
+}
+
+/// The names that zfs-auto-snapshot gives.
+fn follow_delete_names() -> Vec<String> {
+    vec!["zfs-auto-snap_*".to_owned()]
 }
 
 const fn alert_after() -> Duration {

@@ -300,6 +300,14 @@ impl Archiver {
         self.connection.is_alive()
     }
 
+    /// Runs a command line of [`argv`] there and returns what it prints.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub async fn command(&self, remote: &[String]) -> Result<String, Error> {
+        self.ask(remote, CHANGE).await
+    }
+
     /// How it is reached.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {

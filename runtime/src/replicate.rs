@@ -6,12 +6,14 @@
 //! - [`dataset`], [`stop`]: one dataset by itself, and what can keep it from arriving
 //! - [`stream`]: the bytes of streams
 //! - [`marks`]: bookmarks and holds
+//! - [`follow`]: deletes what the host has deleted
 //! - [`advice`]: what a person can do about a dataset that did not arrive
 //! - [`progress`]: what a person sees meanwhile
 
 pub mod advice;
 pub mod batch;
 pub mod dataset;
+pub mod follow;
 pub mod marks;
 pub mod outcome;
 pub mod planning;
@@ -102,6 +104,13 @@ impl<'a> Run<'a> {
         let mut done = self.send(archiver, jobs, bounds, &mut holds, &mut warnings).await?;
         let connection_lost = !archiver.is_alive();
         self.acknowledge(archiver, &mut done, &mut holds, &mut warnings).await;
+        if self.replication.follow_delete && archiver.is_alive() {
+            let complete = done.iter().filter(|done| done.outcome.is_complete());
+            let complete = complete.map(|done| (done.job.source.name.clone(), done.job.source.clone()));
+            if let Err(error) = self.follow_deletes(archiver, complete.collect()).await {
+                warnings.push(format!("what the host has deleted stays on the archiver: {error}"));
+            }
+        }
         let outcomes: Vec<_> = done.into_iter().map(|done| done.outcome).collect();
         if outcomes.iter().all(DatasetOutcome::is_complete) {
             self.remember(mark, &datasets, &mut warnings).await;

@@ -8,6 +8,7 @@
 //! - [`schedule`]: two trees to jobs in order
 //! - [`recent`]: a listing of snapshots to the few that matter
 //! - [`conflict`]: what is in the way, and where it can go
+//! - [`follow`]: which snapshots the archiver need not keep
 //! - [`argv`]: command lines
 //! - [`estimate`]: how big a stream will be
 //! - [`stderr`]: error text to its meaning
@@ -18,6 +19,7 @@ pub mod argv;
 pub mod conflict;
 pub mod cursor;
 pub mod estimate;
+pub mod follow;
 pub mod listing;
 pub mod mark;
 pub mod plan;

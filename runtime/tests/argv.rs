@@ -74,8 +74,10 @@ fn a_listing_of_snapshots_asks_for_nothing_slow() {
 }
 
 #[test]
-fn only_a_bookmark_can_be_destroyed() {
+fn only_a_bookmark_or_a_single_snapshot_can_be_destroyed() {
     assert_eq!(argv::destroy_bookmark(&name("tank/a"), "x"), ["zfs", "destroy", "tank/a#x"]);
+    let snapshot = argv::destroy_snapshot(&name("vault/a"), "x");
+    assert_eq!(snapshot, ["zfs", "destroy", "vault/a@x"], "never what depends on it");
     // No bookmark is empty and names hold no separator, so the argument always names a bookmark.
     assert!(argv::destroy_bookmark(&name("tank/a"), "").last().unwrap().ends_with('#'));
 }

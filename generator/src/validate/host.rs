@@ -53,13 +53,7 @@ fn check_replication(spec: &Spec, replication: &Replication, path: &JsonPath, pr
     problems.extend(target(spec, replication, path));
     excludes(replication, path, problems);
     problems.extend(triggers(replication, path));
-    if replication.follow_delete {
-        problems.push(Problem::new(
-            path.key("follow_delete"),
-            "snapshots are never deleted on the archiver by this version",
-            "write false, or leave it out",
-        ));
-    }
+    follow_delete(replication, path, problems);
     let timeout = replication.timeout;
     if !TIMEOUT.contains(&timeout.as_secs()) {
         let reason = format!("a run gets between one minute and 31 days, not {timeout}");
@@ -70,6 +64,23 @@ fn check_replication(spec: &Spec, replication: &Replication, path: &JsonPath, pr
     {
         for (index, command) in commands.iter().enumerate() {
             problems.extend(text::line(command, &path.key(field).index(index), "the command"));
+        }
+    }
+}
+
+fn follow_delete(replication: &Replication, path: &JsonPath, problems: &mut Vec<Problem>) {
+    let at = path.key("follow_delete_names");
+    let names = &replication.follow_delete_names;
+    if replication.follow_delete && names.is_empty() {
+        let reason = "nothing would ever be deleted";
+        problems.push(Problem::new(at.clone(), reason, "name snapshots, such as \"zfs-auto-snap_*\""));
+    }
+    for (index, name) in names.iter().enumerate() {
+        let is_legal = |c: char| c.is_ascii_alphanumeric() || "-_.: *".contains(c);
+        if name.is_empty() || !name.chars().all(is_legal) {
+            let reason = format!("no snapshot has a name such as {name:?}");
+            let fix = "write letters, digits, `-_.: ` and `*`, without the dataset";
+            problems.push(Problem::new(at.index(index), reason, fix));
         }
     }
 }

@@ -83,7 +83,7 @@ impl Run<'_> {
     }
 
     /// Where the copy of a dataset belongs.
-    fn target(&self, dataset: &DatasetName) -> Result<DatasetName, Error> {
+    pub(super) fn target(&self, dataset: &DatasetName) -> Result<DatasetName, Error> {
         let relative = dataset.relative_to(&self.replication.source).unwrap_or_default();
         let target = self.replication.target.join(relative);
         target.map_err(|reason| Error::Spec(format!("replication {:?}: {reason}", self.name)))

@@ -3,7 +3,7 @@
 use dormouse_generator::name::DatasetName;
 
 use super::plan::{Base, Stream};
-use super::{Kind, listing};
+use super::{Kind, follow, listing};
 
 /// Names a dataset that Dormouse made only to hold others: `dormouse:placeholder=<its name>`.
 /// The value tells it from the datasets below, which inherit the property.
@@ -200,6 +200,26 @@ return failed
 #[must_use]
 pub fn destroy_bookmark(dataset: &DatasetName, bookmark: &str) -> Vec<String> {
     words(["zfs", "destroy", &format!("{dataset}#{bookmark}")])
+}
+
+/// Asks for the notes and the holds of snapshots.
+#[must_use]
+pub fn notes(snapshots: &[String]) -> Vec<String> {
+    let properties = format!("userrefs,{}", follow::NOTE);
+    [words(["zfs", "get", "-H", "-p", "-o", "name,property,value", &properties]), snapshots.to_vec()].concat()
+}
+
+/// Notes since when snapshots are missed, in seconds since 1970.
+#[must_use]
+pub fn note(snapshots: &[String], since: i64) -> Vec<String> {
+    [words(["zfs", "set", &format!("{}={since}", follow::NOTE)]), snapshots.to_vec()].concat()
+}
+
+/// Destroys one snapshot, and nothing else: without `-r` and `-R` it fails where a clone or a hold
+/// needs it.
+#[must_use]
+pub fn destroy_snapshot(dataset: &DatasetName, name: &str) -> Vec<String> {
+    words(["zfs", "destroy", &snapshot(dataset, name)])
 }
 
 /// Holds snapshots, so that nothing prunes them while they are under way.

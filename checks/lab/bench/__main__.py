@@ -1,0 +1,122 @@
+"""`python -m checks.lab.bench`: measures Dormouse and its peers, and writes docs/benchmarks.md."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from checks.lab import lab
+from checks.lab.bench import peers, report, trees
+from checks.lab.bench.peers import Peer
+from checks.lab.bench.report import Table
+from checks.lab.bench.trees import Tree
+from checks.lab.lab import Lab
+from checks.lab.product import Product
+
+ROUNDS = 3
+
+
+class Bench:
+    """One boot of both machines, with everything installed."""
+
+    def __init__(self, running: Lab, folder: Path) -> None:
+        self.lab = running
+        self.product = Product(running, folder)
+        self.product.install()
+        self.peers = peers.install(running, folder)
+
+    def commands(self, tree: Tree, small: bool) -> list[tuple[str, list[str]]]:
+        """Each tool's command for a tree: every tool has a copy of its own on the archiver."""
+        chosen = [peer for peer in self.peers if small or not peer.slow]
+        mine = ("dormouse", self.product.argv("replicate", tree.name))
+        return [mine, *((peer.name, peer.command(tree.source, tree.target(peer.name))) for peer in chosen)]
+
+    def use(self, *all_trees: Tree) -> None:
+        self.product.replications = {tree.name: tree.replication() for tree in all_trees}
+        self.product.generate()
+        self.product.install_home()
+
+    def seconds(self, command: list[str]) -> float:
+        begin = time.monotonic()
+        done = self.lab.home.run(command, timeout=1800, check=False)
+        if done.code != 0:
+            print(f"bench: {done}", flush=True)
+            return float("nan")
+        return time.monotonic() - begin
+
+    def idle(self, tree: Tree, small: bool) -> Table:
+        table = Table(f"Nothing to do: {tree.words}")
+        table.add("floor: the filesystems, listed here", *self.rounds(trees.floor_of_listing(tree)))
+        for name, command in self.commands(tree, small):
+            table.add(name, *self.rounds(command, 1 if self.is_slow(name) else ROUNDS))
+        return table
+
+    def increments(self, tree: Tree, small: bool, delay: str = "") -> Table:
+        words = f", {delay} of round trip" if delay else ""
+        table = Table(f"One new snapshot on each: {tree.words}{words}")
+        for round in range(2):
+            for name, command in self.commands(tree, small):
+                if not self.is_slow(name) or (round == 0 and not delay):
+                    trees.snapshot(self.lab, tree)
+                    if round == 0:
+                        self.catch_up(tree, name)
+                        trees.snapshot(self.lab, tree)
+                    with trees.delayed(self.lab, delay):
+                        table.add(name, self.seconds(command))
+        return table
+
+    def full(self, tree: Tree) -> Table:
+        table = Table(f"First replication: {tree.words}")
+        for _ in range(2):
+            table.add("floor: zfs send | ssh | zfs receive", self.seconds(trees.floor_of_sending(self.lab, tree)))
+            for name, command in self.commands(tree, small=True):
+                table.add(name, self.seconds(command))
+            trees.forget(self.lab, tree)
+        return table
+
+    def catch_up(self, tree: Tree, name: str) -> None:
+        """So that each tool has just one snapshot to send."""
+        self.seconds(dict(self.commands(tree, small=True))[name])
+
+    def rounds(self, command: list[str], rounds: int = ROUNDS) -> list[float]:
+        return [self.seconds(command) for _ in range(rounds)]
+
+    def is_slow(self, name: str) -> bool:
+        return any(peer.name == name and peer.slow for peer in self.peers)
+
+
+def measure(bench: Bench) -> list[Table]:
+    running = bench.lab
+    small, large = Tree("small", 30, 20), Tree("large", 100, 20)
+    data, deep = Tree("data", 1, 1, mebibytes=256), Tree("deep", 1, 1000)
+    for tree in (small, large, data, deep):
+        trees.plant(running, tree)
+    bench.use(small, large, data, deep)
+    tables = [bench.full(data), bench.full(deep)]
+    for tree in (small, large):
+        for name, command in bench.commands(tree, small=tree is small):
+            print(f"bench: {name}, first time, {tree.words}: {bench.seconds(command):.1f} s", flush=True)
+        time.sleep(2)
+        tables.append(bench.idle(tree, small=tree is small))
+        tables.append(bench.increments(tree, small=tree is small))
+    tables.append(bench.increments(small, small=False, delay="50ms"))
+    return tables
+
+
+def main() -> int:
+    with lab.opened() as running, tempfile.TemporaryDirectory() as folder:
+        running.make_pools()
+        bench = Bench(running, Path(folder))
+        tables = measure(bench)
+        text = report.page(tables, versions(bench.peers), running)
+    print(text)
+    Path("docs/benchmarks.md").write_text(text)
+    return 0
+
+
+def versions(found: list[Peer]) -> dict[str, str]:
+    return {peer.name.partition(",")[0]: peer.version for peer in found}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

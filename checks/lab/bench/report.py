@@ -1,0 +1,46 @@
+"""What was measured, as a page."""
+
+import math
+import statistics
+import time
+from dataclasses import dataclass, field
+
+from checks.lab.lab import Lab
+
+HEAD = """# Benchmarks
+
+`make bench-peers` measures Dormouse beside its peers, in one boot of the lab's two machines, and
+writes this page. The machines are emulated on whatever computer it runs on, so seconds are several
+times those of real ones and vary with its load: only the ratios count. Medians.
+"""
+
+
+@dataclass
+class Table:
+    """Seconds of several tools for one task; the first is what others are compared with."""
+
+    title: str
+    rows: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, name: str, *seconds: float) -> None:
+        self.rows.setdefault(name, []).extend(seconds)
+        print(f"bench: {self.title}: {name}: {' '.join(f'{s:.2f}' for s in seconds)}", flush=True)
+
+    def text(self) -> str:
+        mine = statistics.median(self.rows["dormouse"])
+        lines = [f"## {self.title}", "", "| tool | s | of Dormouse's |", "|---|---|---|"]
+        for name, seconds in self.rows.items():
+            median = statistics.median(seconds)
+            shown = "failed" if math.isnan(median) else f"{median:.2f}"
+            ratio = "" if math.isnan(median) else f"{median / mine:.2f}"
+            lines.append(f"| {name} | {shown} | {ratio} |")
+        return "\n".join(lines) + "\n"
+
+
+def page(tables: list[Table], versions: dict[str, str], lab: Lab) -> str:
+    system = lab.home.run(["sh", "-c", "zfs version | head -n 1; uname -r; nproc"]).stdout.split("\n")
+    ours = lab.home.run(["/usr/local/bin/dormouse", "--version"]).stdout.strip()
+    tools = ", ".join([ours, *(f"{name} {version}" for name, version in versions.items())])
+    where = f"{system[0]}, Linux {system[1]}, {system[2]} processors each"
+    measured = f"Measured on {time.strftime('%Y-%m-%d')}: {tools}; {where}.\n"
+    return "\n".join([HEAD, measured, *(table.text() for table in tables)])
