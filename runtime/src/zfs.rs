@@ -8,6 +8,7 @@
 //! - [`schedule`]: two trees to jobs in order
 //! - [`recent`]: a listing of snapshots to the few that matter
 //! - [`conflict`]: what is in the way, and where it can go
+//! - [`form`]: whether streams are raw
 //! - [`follow`]: which snapshots the archiver need not keep
 //! - [`argv`]: command lines
 //! - [`estimate`]: how big a stream will be
@@ -20,6 +21,7 @@ pub mod conflict;
 pub mod cursor;
 pub mod estimate;
 pub mod follow;
+pub mod form;
 pub mod listing;
 pub mod mark;
 pub mod plan;
@@ -97,8 +99,8 @@ pub struct Dataset {
     pub guid: Guid,
     /// What it is.
     pub kind: Kind,
-    /// Whether it is encrypted.
-    pub encrypted: bool,
+    /// The dataset whose key it is encrypted with, itself or one above it; none if it is not.
+    pub encryption_root: Option<String>,
     /// The token of an unfinished receive.
     pub token: Option<String>,
     /// When a snapshot of it last came or went, in seconds since 1970 (zfsprops(7),
@@ -115,6 +117,12 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// Whether it is encrypted.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.encryption_root.is_some()
+    }
+
     /// Its newest snapshot.
     #[must_use]
     pub fn newest(&self) -> Option<&Snapshot> {

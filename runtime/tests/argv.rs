@@ -69,7 +69,7 @@ fn a_listing_of_snapshots_asks_for_nothing_slow() {
     let text = argv::list_snapshots(&name("tank/a"), true).join(" ");
     assert_eq!(text, "zfs list -H -p -r -t snapshot -o name,guid,createtxg tank/a");
     let text = argv::list_datasets(&name("tank/a"), false, Some("dormouse:x")).join(" ");
-    let columns = "name,type,guid,encryption,receive_resume_token,origin,snapshots_changed,dormouse:x";
+    let columns = "name,type,guid,encryptionroot,receive_resume_token,origin,snapshots_changed,dormouse:x";
     assert_eq!(text, format!("zfs list -H -p -d 0 -t filesystem,volume -o {columns} tank/a"));
 }
 

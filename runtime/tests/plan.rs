@@ -17,7 +17,7 @@ fn dataset(name: &str) -> Dataset {
         name: DatasetName::new(name).unwrap(),
         guid: Guid(1),
         kind: Kind::Filesystem,
-        encrypted: false,
+        encryption_root: None,
         token: None,
         changed: None,
         origin: None,

@@ -25,7 +25,7 @@ fn source(numbers: &[u64]) -> Dataset {
         partial: false,
         name: DatasetName::new("tank/a").unwrap(),
         kind: Kind::Filesystem,
-        encrypted: false,
+        encryption_root: None,
         token: None,
         snapshots: numbers.iter().map(snapshot).collect(),
         bookmarks: vec![],

@@ -9,11 +9,11 @@ use crate::error::{Error, Exit};
 use crate::output::{count, error_json, human_bytes, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
-use crate::replicate::dataset::{ESTIMATE, is_raw};
+use crate::replicate::dataset::ESTIMATE;
 use crate::zfs::conflict::{self, Move};
 use crate::zfs::plan::{Base, Decision, Stream};
 use crate::zfs::schedule::Job;
-use crate::zfs::{argv, estimate};
+use crate::zfs::{argv, estimate, form};
 
 /// Arguments of `dormouse plan`.
 #[derive(Args, Debug)]
@@ -111,9 +111,10 @@ fn stream_words(stream: &Stream) -> String {
 
 /// The estimated size of everything that a job sends; none when ZFS cannot tell.
 async fn size(run: &Run<'_>, job: &Job) -> Option<u64> {
-    let raw = is_raw(&job.source, run.replication.raw);
     let commands: Vec<Vec<String>> = match &job.decision {
         Decision::Send(streams) => {
+            let (root, wanted) = (&run.replication.target, run.replication.raw);
+            let raw = form::are_raw(streams, &job.source, job.copy.as_ref(), root, wanted);
             streams.iter().map(|stream| argv::estimate(&job.source.name, stream, raw)).collect()
         }
         Decision::Resume { token } => vec![argv::inspect_token(token)],

@@ -18,11 +18,10 @@ use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::output::count;
 use crate::provider::{self, Identity, POOL};
-use crate::replicate::dataset::is_raw;
-use crate::zfs::argv;
 use crate::zfs::listing::Datasets;
 use crate::zfs::plan::Decision;
 use crate::zfs::schedule::{Job, schedule};
+use crate::zfs::{argv, form};
 
 /// Device name of the second volume; the first one has [`super::machine::DEVICE`].
 const DEVICE: &str = "/dev/sdg";
@@ -199,7 +198,7 @@ async fn copy_dataset(archiver: &Archiver, job: &Job) -> Result<(), Error> {
         Decision::Placeholder => return archiver.create_placeholder(&job.target).await,
         Decision::Resume { token } => vec![argv::resume(token)],
         Decision::Send(streams) => {
-            let raw = is_raw(&job.source, Raw::Auto);
+            let raw = form::is_wanted(&job.source, Raw::Auto);
             streams.iter().map(|stream| argv::send_with_properties(&job.source.name, stream, raw)).collect()
         }
         Decision::NothingToSend | Decision::UpToDate(_) | Decision::Refused(_) => vec![],

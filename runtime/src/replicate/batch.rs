@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 use dormouse_generator::spec::Replication;
 use tokio::task::JoinSet;
 
-use super::dataset::{is_raw, report};
+use super::dataset::report;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
 use super::stream::{self, Bounds, Broken, Counter, Sending};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
-use crate::zfs::argv;
 use crate::zfs::plan::Stream;
 use crate::zfs::schedule::Job;
+use crate::zfs::{argv, form};
 
 /// Most datasets in a batch. A channel that breaks costs a look at the archiver, one that is new
 /// costs an ssh: with some dozens neither matters.
@@ -115,7 +115,9 @@ impl<'a> Batches<'a> {
         let receive = archiver.chain(&receives.collect::<Vec<_>>())?;
         let counters: Vec<Counter> = items.iter().map(|_| Counter::default()).collect();
         let sendings = items.iter().zip(&counters).flat_map(|(item, counter)| {
-            let raw = is_raw(&item.job.source, self.replication.raw);
+            let (source, copy) = (&item.job.source, item.job.copy.as_ref());
+            let (root, wanted) = (&self.replication.target, self.replication.raw);
+            let raw = form::are_raw(item.streams(), source, copy, root, wanted);
             let total = total.clone();
             item.streams().map(move |stream| Sending {
                 argv: argv::send(&item.job.source.name, stream, raw),

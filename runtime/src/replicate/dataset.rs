@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use dormouse_generator::name::DatasetName;
-use dormouse_generator::spec::{OnConflict, Raw, Replication};
+use dormouse_generator::spec::{OnConflict, Replication};
 use jiff::Timestamp;
 
 use super::advice;
@@ -19,10 +19,11 @@ use crate::exec;
 use crate::output::{count, human_age, human_bytes};
 use crate::survey;
 use crate::zfs::conflict::{self, Move};
+use crate::zfs::listing::Datasets;
 use crate::zfs::plan::{Decision, Refusal, Stream, decide};
 use crate::zfs::schedule::Job;
 use crate::zfs::token::{Stale, Token};
-use crate::zfs::{Dataset, argv, estimate};
+use crate::zfs::{Dataset, argv, estimate, form};
 
 /// How long an estimate may take.
 pub const ESTIMATE: Duration = Duration::from_secs(600);
@@ -42,12 +43,6 @@ pub struct Sender<'a> {
     context: &'a Context,
     replication: &'a Replication,
     bounds: &'a Bounds,
-}
-
-/// Whether a dataset is sent raw: only an encrypted one can be.
-#[must_use]
-pub fn is_raw(dataset: &Dataset, raw: Raw) -> bool {
-    dataset.encrypted && raw != Raw::Never
 }
 
 impl<'a> Sender<'a> {
@@ -186,19 +181,29 @@ impl<'a> Sender<'a> {
         decision: Decision,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
-        for stream in self.resume(archiver, job, decision, outcome).await? {
-            self.stream(archiver, job, &stream, outcome).await?;
+        let streams = self.resume(archiver, job, decision, outcome).await?;
+        let copy = match streams.first() {
+            Some(Stream::Step { .. } | Stream::Run { .. }) => archiver.tree(&job.target, false).await?,
+            Some(Stream::Full { .. }) | None => Datasets::new(),
+        };
+        let (root, wanted) = (&self.replication.target, self.replication.raw);
+        let raw = form::are_raw(&streams, &job.source, copy.get(&job.target), root, wanted);
+        for stream in streams {
+            self.stream(archiver, job, &stream, raw, outcome).await?;
         }
         Ok(())
     }
 
     /// Decides by what both sides have now.
     async fn decide_anew(&self, archiver: &Archiver, job: &Job) -> Result<Decision, Stop> {
+        let (source, copy) = (self.source_now(job).await?, archiver.dataset(&job.target).await?);
+        Ok(source.map_or(Decision::NothingToSend, |source| decide(&source, copy.as_ref())))
+    }
+
+    /// The dataset with all of its snapshots, if it is still there.
+    async fn source_now(&self, job: &Job) -> Result<Option<Dataset>, Error> {
         let here = BTreeMap::from([(job.source.name.clone(), job.source.clone())]);
-        let mut here = survey::histories(self.context.exec, self.replication, here).await?;
-        let there = archiver.dataset(&job.target).await?;
-        let source = here.remove(&job.source.name);
-        Ok(source.map_or(Decision::NothingToSend, |source| decide(&source, there.as_ref())))
+        Ok(survey::histories(self.context.exec, self.replication, here).await?.remove(&job.source.name))
     }
 
     /// Finishes or gives up a partial receive, until none is left; returns what else is to send.
@@ -231,9 +236,15 @@ impl<'a> Sender<'a> {
         let said = self.context.exec.run(&argv::inspect_token(token), ESTIMATE).await;
         let text = said.as_deref().unwrap_or_else(|error| error.stderr());
         let read = Token::read(text).ok_or_else(|| Stale::Unreadable(exec::text(text)));
-        let raw = is_raw(&job.source, self.replication.raw);
         let name = &job.source.name;
-        match read.and_then(|read| read.check(&job.source, raw).map(|()| read)) {
+        let raw = |read: &Token| match &job.copy {
+            Some(copy) if read.from.is_some() => {
+                job.source.is_encrypted() && form::is_chain_raw(copy, &self.replication.target)
+            }
+            _ => form::is_wanted(&job.source, self.replication.raw),
+        };
+        let source = self.source_now(job).await?.unwrap_or_else(|| job.source.clone());
+        match read.and_then(|read| read.check(&source, raw(&read)).map(|()| read)) {
             Ok(Token { to_name, bytes, .. }) => {
                 let kept = human_bytes(bytes);
                 self.context.say(&format!("  {name}: resuming {to_name}; the archiver keeps {kept} of it"));
@@ -254,9 +265,9 @@ impl<'a> Sender<'a> {
         archiver: &Archiver,
         job: &Job,
         stream: &Stream,
+        raw: bool,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
-        let raw = is_raw(&job.source, self.replication.raw);
         // Nobody waits for an estimate that nobody sees.
         let total = match self.context.shows_progress {
             true => {

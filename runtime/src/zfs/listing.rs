@@ -10,7 +10,7 @@ use dormouse_generator::name::DatasetName;
 use super::{Bookmark, Dataset, Guid, Kind, Snapshot};
 
 /// The columns of datasets, in the order in which [`Listing::push`] reads them.
-pub const DATASET: &str = "name,type,guid,encryption,receive_resume_token";
+pub const DATASET: &str = "name,type,guid,encryptionroot,receive_resume_token";
 
 /// Columns that follow where they are asked for, and then the tree's mark; OpenZFS has the second
 /// since 2.2.
@@ -113,9 +113,9 @@ impl Listing {
     }
 
     fn dataset(&mut self, name: &str, rest: &[&str]) -> Result<(), String> {
-        let (kind, guid, encryption, token, more) = match *rest {
-            [kind, guid, encryption, token, ref more @ ..] if matches!(more.len(), 0 | 3) => {
-                (kind, guid, encryption, token, more)
+        let (kind, guid, root, token, more) = match *rest {
+            [kind, guid, root, token, ref more @ ..] if matches!(more.len(), 0 | 3) => {
+                (kind, guid, root, token, more)
             }
             _ => return Err(format!("{} columns", rest.len() + 1)),
         };
@@ -134,7 +134,7 @@ impl Listing {
                 "volume" => Kind::Volume,
                 other => return Err(format!("unknown type {other:?}")),
             },
-            encrypted: !matches!(encryption, "off" | "-"),
+            encryption_root: (root != "-").then(|| root.to_owned()),
             token: (token != "-").then(|| token.to_owned()),
             changed: changed.as_deref().map(number).transpose()?,
             origin,
@@ -179,8 +179,8 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 mod tests {
     use super::*;
 
-    const TREE: &str = "tank/safe\tfilesystem\t11\toff\t-\t-\t1700000201\t1:abc\n\
-        tank/safe/disk\tvolume\t12\taes-256-gcm\t1-abc\ttank/a@b\t-\t1:abc\n\
+    const TREE: &str = "tank/safe\tfilesystem\t11\t-\t-\t-\t1700000201\t1:abc\n\
+        tank/safe/disk\tvolume\t12\ttank\t1-abc\ttank/a@b\t-\t1:abc\n\
         tank/safe@b\t22\t9\t1700000200\t1\n\
         tank/safe@a b\t21\t7\n\
         tank/safe#m\t21\t7\t1700000100\t-\n";
@@ -193,11 +193,17 @@ mod tests {
         let datasets = listing.finish();
         let safe = &datasets[&DatasetName::new("tank/safe").unwrap()];
         assert_eq!(safe.snapshots.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["a b", "b"]);
-        assert_eq!((safe.encrypted, safe.kind, safe.newest().unwrap().holds), (false, Kind::Filesystem, 1));
+        assert_eq!(
+            (safe.is_encrypted(), safe.kind, safe.newest().unwrap().holds),
+            (false, Kind::Filesystem, 1)
+        );
         assert_eq!((safe.guid, safe.changed), (Guid(11), Some(1_700_000_201)));
         assert_eq!(safe.bookmark(Guid(21)).unwrap().name, "m");
         let disk = &datasets[&DatasetName::new("tank/safe/disk").unwrap()];
-        assert_eq!((disk.encrypted, disk.kind, disk.token.as_deref()), (true, Kind::Volume, Some("1-abc")));
+        assert_eq!(
+            (disk.encryption_root.as_deref(), disk.kind, disk.token.as_deref()),
+            (Some("tank"), Kind::Volume, Some("1-abc"))
+        );
         assert_eq!((disk.changed, disk.origin.as_deref()), (None, Some("tank/a@b")));
     }
 
@@ -206,11 +212,11 @@ mod tests {
         for line in [
             "",
             "tank",
-            "tank\tfilesystem\tx\toff\t-",
-            "tank\tfilesystem\t1\toff",
-            "tank\tfilesystem\t1\toff\t-\t-\tsoon\t-",
+            "tank\tfilesystem\tx\t-\t-",
+            "tank\tfilesystem\t1\t-",
+            "tank\tfilesystem\t1\t-\t-\t-\tsoon\t-",
             "tank/a@b\t1\t2",
-            "t\tshare\t1\toff\t-",
+            "t\tshare\t1\t-\t-",
         ] {
             assert!(Listing::read(&format!("{line}\n")).is_err(), "{line:?}");
         }

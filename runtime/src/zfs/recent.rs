@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn datasets(count: usize) -> Datasets {
-        let line = |n| format!("tank/d{n}\tfilesystem\t{n}\toff\t-\n");
+        let line = |n| format!("tank/d{n}\tfilesystem\t{n}\t-\t-\n");
         Listing::read(&(0..count).map(line).collect::<String>()).unwrap()
     }
 
