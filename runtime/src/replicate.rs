@@ -287,7 +287,8 @@ impl<'a> Run<'a> {
         }
         let set = argv::set(source, &self.mark_property(), &mark.to_string());
         if let Err(error) = exec.run(&set, CHANGE).await {
-            warnings.push(format!("the next run will list all snapshots again: {error}"));
+            let right = "`userprop` among its rights (`zfs allow`) spares that";
+            warnings.push(format!("the next run will list all snapshots again: {error}; {right}"));
         }
     }
 

@@ -19,7 +19,7 @@ use crate::zfs::{argv, estimate, form};
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// Replications to plan [default: all of this host]
-    names: Vec<String>,
+    pub names: Vec<String>,
 }
 
 /// What would be done for a dataset, in words, and how many bytes that is.

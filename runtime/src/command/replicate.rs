@@ -6,6 +6,7 @@ use clap::Args;
 use dormouse_generator::duration::Duration;
 use serde_json::{Value, json};
 
+use super::plan;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::{count, error_json, human_age, human_bytes, print_error, print_json, worst};
@@ -21,6 +22,9 @@ pub struct Arguments {
     /// Ask the archiver even if the host knows that it has everything
     #[arg(long)]
     audit: bool,
+    /// Only show what would be done, as `dormouse plan` does
+    #[arg(long, conflicts_with = "audit")]
+    dry_run: bool,
     /// Send at most this much a second
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..1 << 20))]
     limit_mib: Option<u64>,
@@ -35,6 +39,9 @@ impl Arguments {
     /// # Errors
     /// Only what concerns all of them.
     pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
+        if self.dry_run {
+            return plan::Arguments { names: self.names.clone() }.run(context).await;
+        }
         let (mut exits, mut documents) = (Vec::new(), Vec::new());
         let mut sessions = Sessions::new(context);
         let bounds = Bounds {

@@ -101,6 +101,10 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
             "nothing was changed; the copy once got a plain stream, on which raw ones cannot build; to keep it and \
              start a new copy: `zfs rename {target} {target}.aside` on the archiver"
         ),
+        Some(Meaning::KeyNotLoaded) => {
+            let parent = target.parent().unwrap_or_else(|| target.clone());
+            format!("nothing was changed; on the archiver, where its key may be: `zfs load-key -r {parent}`")
+        }
         Some(Meaning::NoSpace) => {
             format!(
                 "what was received is kept; make room: `zfs list -o space -r {}` on the archiver",

@@ -19,6 +19,8 @@ pub enum Meaning {
     PermissionDenied,
     /// A raw increment onto a dataset that once received a plain one.
     IvsetMismatch,
+    /// The key that the dataset would inherit is not loaded.
+    KeyNotLoaded,
     /// An unfinished receive or a hold is in the way.
     Busy,
     /// The stream ended before its end.
@@ -36,8 +38,10 @@ pub enum Meaning {
 }
 
 /// Patterns, the more particular first.
-const PATTERNS: [(&str, Meaning); 34] = [
+const PATTERNS: [(&str, Meaning); 36] = [
     ("IV set guid mismatch", Meaning::IvsetMismatch),
+    ("inherited key must be loaded", Meaning::KeyNotLoaded),
+    ("encryption key not loaded", Meaning::KeyNotLoaded),
     ("has been modified", Meaning::TargetModified),
     ("does not\nmatch incremental source", Meaning::BaseMismatch),
     ("does not match incremental source", Meaning::BaseMismatch),

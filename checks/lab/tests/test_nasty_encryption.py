@@ -1,0 +1,116 @@
+"""Encrypted datasets arrive raw, and whatever becomes of their keys, the chain is kept."""
+
+import pytest
+
+from checks.lab import pool, tree
+from checks.lab.cycle import COPY, SOURCE, assert_complete, cycle, send
+from checks.lab.lab import Lab
+from checks.lab.pool import zfs
+from checks.lab.product import SAFE, Product
+
+SECRET, ITS_COPY = f"{SOURCE}/secret", f"{COPY}/secret"
+
+
+@pytest.fixture
+def secret(product: Product) -> Lab:
+    """An encrypted dataset in the tree, with one below it that has the same key."""
+    home = product.lab.home
+    home.put("/root/key", b"a long enough passphrase")
+    key = ["encryption=on", "keyformat=passphrase", "keylocation=file:///root/key"]
+    zfs(home, "create", *[part for option in key for part in ("-o", option)], SECRET)
+    zfs(home, "create", f"{SECRET}/child")
+    tree.write(home, f"{SECRET}/child", "file", 1)
+    return product.lab
+
+
+def want(product: Product, raw: str) -> None:
+    product.replications["safe"] = {**SAFE, "raw": raw}
+    product.generate()
+    product.install_home()
+
+
+def assert_opens(lab: Lab) -> None:
+    """The copy opens with the host's passphrase, and is what the host has."""
+    loaded = lab.archiver.run(
+        ["zfs", "load-key", "-n", "-L", "prompt", ITS_COPY], stdin=lab.home.get("/root/key"), check=False
+    )
+    assert loaded.code == 0, loaded
+
+
+def test_the_archiver_never_has_the_key(product: Product, secret: Lab) -> None:
+    for name in ("one", "two", "three"):
+        tree.write(secret.home, f"{SECRET}/child", name, 1)
+        cycle(product, name)
+        assert pool.value(secret.archiver, "keystatus", ITS_COPY) == "unavailable"
+    assert pool.value(secret.archiver, "encryptionroot", f"{ITS_COPY}/child") == ITS_COPY
+    assert_opens(secret)
+
+
+def test_a_chain_stays_raw_when_the_spec_asks_for_plain(product: Product, secret: Lab) -> None:
+    cycle(product, "one")
+    want(product, "never")
+    for name in ("two", "three"):
+        tree.write(secret.home, SECRET, name, 1)
+        cycle(product, name)
+    want(product, "auto")
+    tree.write(secret.home, SECRET, "four", 1)
+    cycle(product, "four")
+    assert_opens(secret)
+
+
+def test_a_chain_stays_plain_when_the_spec_asks_for_raw(product: Product, secret: Lab) -> None:
+    want(product, "never")
+    cycle(product, "one")
+    want(product, "auto")
+    for name in ("two", "three"):
+        tree.write(secret.home, SECRET, name, 1)
+        cycle(product, name)
+    assert pool.value(secret.archiver, "encryption", ITS_COPY) == "off"
+
+
+def test_a_changed_key_goes_with_the_next_increment(product: Product, secret: Lab) -> None:
+    cycle(product, "one")
+    for name in ("two", "three"):
+        secret.home.put("/root/key", f"another passphrase, the {name}".encode())
+        zfs(secret.home, "change-key", "-o", "keylocation=file:///root/key", SECRET)
+        cycle(product, name)
+        assert_opens(secret)
+
+
+def test_a_plain_increment_in_a_raw_chain_is_named_and_nothing_is_changed(product: Product, secret: Lab) -> None:
+    """Somebody received a plain stream with the key loaded: no raw one builds on it."""
+    cycle(product, "one")
+    tree.write(secret.home, SECRET, "two", 1)
+    zfs(secret.home, "snapshot", f"{SECRET}@two")
+    secret.archiver.run(["zfs", "load-key", "-L", "prompt", ITS_COPY], stdin=secret.home.get("/root/key"))
+    stream = secret.home.run(["zfs", "send", "-i", "@one", f"{SECRET}@two"]).out
+    secret.archiver.run(["zfs", "receive", "-u", ITS_COPY], stdin=stream)
+    tree.write(secret.home, SECRET, "three", 1)
+    tree.snapshot(secret.home, SOURCE, "three")
+    before = tree.guids(secret.archiver, ITS_COPY)
+    report = product.report("replicate")["replications"][0]
+    assert report["exit"] == 4, report
+    [refused] = [d for d in report["datasets"] if d["result"] == "refused"]
+    assert "IV set guid mismatch" in refused["message"] and "plain stream" in refused["help"], refused
+    assert before.items() <= tree.guids(secret.archiver, ITS_COPY).items()
+
+
+def test_a_plain_tree_is_received_below_an_encrypted_parent(product: Product) -> None:
+    """Where the archiver's own parent is encrypted and open, what arrives has its key."""
+    lab = product.lab
+    lab.archiver.put("/root/key", b"the archiver's passphrase")
+    key = ["encryption=on", "keyformat=passphrase", "keylocation=file:///root/key"]
+    zfs(lab.archiver, "create", *[part for option in key for part in ("-o", option)], "vault/home")
+    for name in ("one", "two"):
+        tree.write(lab.home, SOURCE, name, 1)
+        cycle(product, name)
+    assert pool.value(lab.archiver, "encryptionroot", COPY) == "vault/home"
+    zfs(lab.archiver, "unload-key", "vault/home")
+    zfs(lab.home, "create", f"{SOURCE}/late")
+    tree.snapshot(lab.home, SOURCE, "three")
+    locked = product.report("replicate")["replications"][0]
+    assert locked["exit"] in (1, 3), locked
+    assert any("key" in d.get("message", "") and "zfs load-key" in d["help"] for d in locked["datasets"]), locked
+    zfs(lab.archiver, "load-key", "vault/home")
+    send(product)
+    assert_complete(product)
