@@ -182,19 +182,25 @@ impl<'a> Run<'a> {
             made.insert(index, changes);
             match job.increments().is_some() {
                 true => small.push(Item { index, job }),
-                false => alone.push((index, job, false)),
+                false => alone.push((index, job)),
             }
         }
         let ended = Batches::new(self.context, self.replication, bounds).send(archiver, small).await?;
         let Ended { done: mut sent, doubtful } = ended;
-        alone.extend(doubtful.into_iter().map(|(index, job)| (index, job, true)));
+        let sender = Sender::new(self.context, self.replication, bounds);
+        for (index, job) in doubtful {
+            let outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
+            match sender.anew(archiver, job.clone()).await {
+                Ok(job) => alone.push((index, job)),
+                Err(error) => sent.push((index, job, outcome.failed(error.to_string(), error.help()))),
+            }
+        }
         if let Err(error) = holds.add(alone.iter().flat_map(|(_, job, _)| job.needs.clone()).collect()).await
         {
             warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
         }
-        let sender = Sender::new(self.context, self.replication, bounds);
-        for (index, job, anew) in alone {
-            let outcome = sender.send(archiver, &job, anew).await;
+        for (index, job) in alone {
+            let outcome = sender.send(archiver, &job).await;
             sent.push((index, job, outcome));
         }
         sent.sort_by_key(|(index, ..)| *index);

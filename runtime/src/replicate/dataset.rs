@@ -52,10 +52,22 @@ impl<'a> Sender<'a> {
         Self { context, replication, bounds }
     }
 
-    /// Does a job by itself; with `anew`, whatever both sides call for by now.
-    pub async fn send(&self, archiver: &mut Archiver, job: &Job, anew: bool) -> DatasetOutcome {
+    /// The job that both sides call for by now.
+    ///
+    /// # Errors
+    /// When one cannot be listed.
+    pub async fn anew(&self, archiver: &Archiver, job: Job) -> Result<Job, Error> {
+        let (source, copy) = (self.source_now(&job).await?, archiver.dataset(&job.target).await?);
+        Ok(match source {
+            Some(source) => Job::by_histories(source, job.target, copy, false, None),
+            None => Job { decision: Decision::NothingToSend, ..job },
+        })
+    }
+
+    /// Does a job by itself.
+    pub async fn send(&self, archiver: &mut Archiver, job: &Job) -> DatasetOutcome {
         let mut outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
-        match self.work(archiver, job, anew, &mut outcome).await {
+        match self.work(archiver, job, &mut outcome).await {
             Ok(fate) => outcome.result = fate,
             Err(stop) => {
                 outcome.result = if advice::needs_a_person(&stop) { Fate::Refused } else { Fate::Failed };
@@ -70,7 +82,6 @@ impl<'a> Sender<'a> {
         &self,
         archiver: &mut Archiver,
         job: &Job,
-        anew: bool,
         outcome: &mut DatasetOutcome,
     ) -> Result<Fate, Stop> {
         match &job.decision {
@@ -86,11 +97,7 @@ impl<'a> Sender<'a> {
             archiver.create_placeholder(&job.target).await?;
             return Ok(Fate::NoSnapshots);
         }
-        let decision = match anew {
-            true => self.decide_anew(archiver, job).await?,
-            false => job.decision.clone(),
-        };
-        let delivered = match decision {
+        let delivered = match job.decision.clone() {
             Decision::Refused(refusal) => Err(refusal.into()),
             decision => self.deliver(archiver, job, decision, outcome).await,
         };
