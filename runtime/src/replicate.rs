@@ -195,8 +195,8 @@ impl<'a> Run<'a> {
                 Err(error) => sent.push((index, job, outcome.failed(error.to_string(), error.help()))),
             }
         }
-        if let Err(error) = holds.add(alone.iter().flat_map(|(_, job, _)| job.needs.clone()).collect()).await
-        {
+        let sending = alone.iter().filter(|(_, job)| job.sends(sets_aside));
+        if let Err(error) = holds.add(sending.flat_map(|(_, job)| job.needs.clone()).collect()).await {
             warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
         }
         for (index, job) in alone {
