@@ -30,11 +30,11 @@ fn streams() {
         (Stream::Run { from: snapshot("1"), to, count: 3 }, "-I 'tank/a b@1' 'tank/a b@2'"),
     ];
     for (stream, text) in cases {
-        assert_eq!(display(&argv::send(&dataset, &stream, false)), format!("zfs send -L -c -e {text}"));
-        assert_eq!(display(&argv::send(&dataset, &stream, true)), format!("zfs send -L -c -e -w {text}"));
+        assert_eq!(display(&argv::send(&dataset, &stream, false)), format!("zfs send -L -c {text}"));
+        assert_eq!(display(&argv::send(&dataset, &stream, true)), format!("zfs send -L -c -w {text}"));
         assert_eq!(
             display(&argv::estimate(&dataset, &stream, false)),
-            format!("zfs send -n -P -L -c -e {text}")
+            format!("zfs send -n -P -L -c {text}")
         );
     }
 }

@@ -33,6 +33,17 @@ fn source(numbers: &[u64]) -> Dataset {
 }
 
 #[test]
+fn a_token_whose_snapshot_is_gone_is_told_from_one_that_is_broken() {
+    let gone = "cannot resume send: 'tank/a@s 1' used in the initial send no longer exists\n";
+    assert_eq!(Token::unreadable(gone), Stale::SnapshotGone("tank/a@s 1".to_owned()));
+    let broken = "cannot resume send: token is corrupt\n";
+    assert_eq!(
+        Token::unreadable(broken),
+        Stale::Unreadable("cannot resume send: token is corrupt".to_owned())
+    );
+}
+
+#[test]
 fn a_token_is_read() {
     let token = Token::read(PRINTED).unwrap();
     let (to_name, from) = ("tank/a@s 2".to_owned(), Some(Guid(1001)));

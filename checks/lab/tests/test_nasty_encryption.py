@@ -42,7 +42,7 @@ def test_the_archiver_never_has_the_key(product: Product, secret: Lab) -> None:
         tree.write(secret.home, f"{SECRET}/child", name, 1)
         cycle(product, name)
         assert pool.value(secret.archiver, "keystatus", ITS_COPY) == "unavailable"
-    assert pool.value(secret.archiver, "encryptionroot", f"{ITS_COPY}/child") == ITS_COPY
+    assert pool.value(secret.archiver, "encryptionroot", f"{ITS_COPY}/child").startswith(ITS_COPY)
     assert_opens(secret)
 
 

@@ -15,14 +15,13 @@ use super::stream::{self, Bounds, Broken, Sending};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
-use crate::exec;
 use crate::output::{count, human_age, human_bytes};
 use crate::survey;
 use crate::zfs::conflict::{self, Move};
 use crate::zfs::listing::Datasets;
 use crate::zfs::plan::{Decision, Refusal, Stream, decide};
 use crate::zfs::schedule::Job;
-use crate::zfs::token::{Stale, Token};
+use crate::zfs::token::Token;
 use crate::zfs::{Dataset, argv, estimate, form};
 
 /// How long an estimate may take.
@@ -242,7 +241,7 @@ impl<'a> Sender<'a> {
     ) -> Result<(), Stop> {
         let said = self.context.exec.run(&argv::inspect_token(token), ESTIMATE).await;
         let text = said.as_deref().unwrap_or_else(|error| error.stderr());
-        let read = Token::read(text).ok_or_else(|| Stale::Unreadable(exec::text(text)));
+        let read = Token::read(text).ok_or_else(|| Token::unreadable(text));
         let name = &job.source.name;
         let raw = |read: &Token| match &job.copy {
             Some(copy) if read.from.is_some() => {

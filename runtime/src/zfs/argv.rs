@@ -85,10 +85,11 @@ pub fn list_pool(pool: &str) -> Vec<String> {
     words(["zfs", "list", "-H", "-o", "name", "-d", "0", pool])
 }
 
-/// The flags that choose a stream's form: large blocks, compressed and embedded data as they are
-/// on disk (zfs-send(8) `-L -c -e`), and raw for encrypted datasets (`-w`).
+/// The flags that choose a stream's form: large blocks and compressed ones as they are on disk
+/// (zfs-send(8) `-L -c`), and raw for encrypted datasets (`-w`). Not `-e`: a receive below an encrypted
+/// dataset refuses embedded data, and what it saves is nothing against a block.
 fn form(raw: bool) -> Vec<String> {
-    if raw { words(["-L", "-c", "-e", "-w"]) } else { words(["-L", "-c", "-e"]) }
+    if raw { words(["-L", "-c", "-w"]) } else { words(["-L", "-c"]) }
 }
 
 fn span(dataset: &DatasetName, stream: &Stream) -> Vec<String> {

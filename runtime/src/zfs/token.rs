@@ -1,6 +1,7 @@
 //! What a resume token says, and whether the host can still continue from it.
 
 use super::{Dataset, Guid};
+use crate::exec;
 
 /// The contents of a resume token, as `zfs send -n -v -t TOKEN` prints them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,17 @@ impl Token {
             bytes: number("bytes").unwrap_or(0),
             raw: value("rawok").is_some(),
         })
+    }
+
+    /// Why `zfs send` cannot take up a token, by what it says instead of the token's contents.
+    #[must_use]
+    pub fn unreadable(text: &str) -> Stale {
+        let quoted = text.split('\'').nth(1).unwrap_or_default().to_owned();
+        if text.contains("used in the initial send no longer exists") {
+            Stale::SnapshotGone(quoted)
+        } else {
+            Stale::Unreadable(exec::text(text))
+        }
     }
 
     /// Whether the host can continue the transfer into the dataset that it now calls `source`.
