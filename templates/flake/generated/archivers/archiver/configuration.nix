@@ -24,12 +24,12 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHgjf1Ra9DNgTIhCo0BkneFDcfjoi02172GU/A3XDRgU";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICXh7tpM5dckZUNkY13VW5htteh7vN8WFwZjVf8ccjB0";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICFAwJ7s+27sAoApjZu/aNErUkCsvF6xw1XmI/QnHmwT";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHtrbdqI3T7+elXURW8GupBMTVhg4HfkONl1UtttS9P5";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for. Without destroy and
   # rollback no host can take back what it sent.

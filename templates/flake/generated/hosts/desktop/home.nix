@@ -11,7 +11,7 @@ let
       IdentitiesOnly = "yes";
       HostKeyAlias = "archiver.home.dormouse";
       HostKeyAlgorithms = "ssh-ed25519";
-      KnownHostsCommand = "/usr/bin/env echo archiver.home.dormouse ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE4PRtUL0ZrrrxTAHo/bvJRvBh/7yKTbUJkNVkYRvsmG";
+      KnownHostsCommand = "/usr/bin/env echo archiver.home.dormouse ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEUQkU7pw2pBOmBpp7dCWMmSz/ANRNC+nYpQcX4T2yqF";
       UserKnownHostsFile = "/dev/null";
       GlobalKnownHostsFile = "/dev/null";
       StrictHostKeyChecking = "yes";

@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE4PRtUL0ZrrrxTAHo/bvJRvBh/7yKTbUJkNVkYRvsmG";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEUQkU7pw2pBOmBpp7dCWMmSz/ANRNC+nYpQcX4T2yqF";
     };
 
     replications.safe = {
