@@ -3,6 +3,8 @@
 //! The types say what a spec can hold; `validate` says which of those make sense.
 //! Maps are ordered by name, so that the order of a file's keys never reaches an artifact.
 
+mod report;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::Duration;
 use crate::name::{DatasetName, PoolName};
+
+pub use report::{Healthchecks, Honeycomb, Notify, Ntfy, Otlp, Ping, Prometheus, Report, Webhook};
 
 /// A whole backup system: the hosts that are backed up and the archivers that keep the backups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -323,28 +327,6 @@ impl SnapshotClass {
     }
 }
 
-/// Who hears of a host's runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Report {
-    /// Honeycomb's events API.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub honeycomb: Option<Honeycomb>,
-    /// Without a successful run for this long, an alarm is due.
-    #[serde(default = "alert_after")]
-    pub alert_after: Duration,
-}
-
-/// Honeycomb's events API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Honeycomb {
-    /// Honeycomb dataset that receives the events.
-    pub dataset: String,
-    /// Absolute path, on the host, of the file that holds the API key.
-    pub api_key_file: String,
-}
-
 const fn one() -> u32 {
     1
 }
@@ -380,10 +362,6 @@ const fn follow_delete_after() -> Duration {
 /// The names that zfs-auto-snapshot gives.
 fn follow_delete_names() -> Vec<String> {
     vec!["zfs-auto-snap_*".to_owned()]
-}
-
-const fn alert_after() -> Duration {
-    Duration::from_secs(3_600)
 }
 
 fn instance_type() -> String {

@@ -1,13 +1,14 @@
 //! What the types cannot say: which specs make sense.
 //!
-//! Every rule returns problems; none knows of the others. [`archiver`], [`ec2`] and [`host`]
-//! look at one thing each, [`overlap`] and [`reach`] at how things stand to each other.
+//! Every rule returns problems; none knows of the others. [`archiver`], [`ec2`], [`host`]
+//! and [`report`] look at one thing each, [`overlap`] and [`reach`] at how things stand to each other.
 
 mod archiver;
 mod ec2;
 mod host;
 mod overlap;
 mod reach;
+mod report;
 mod text;
 
 use crate::json_path::JsonPath;

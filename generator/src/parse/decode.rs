@@ -160,7 +160,7 @@ fn placeholder(field: &str) -> Option<Value> {
         "pool" => json!({ "name": "pool" }),
         "provider" => json!({ "type": "static", "address": "address" }),
         "name" | "region" | "availability_zone" | "address" | "archiver" | "source" | "target"
-        | "dataset" | "api_key_file" => json!("placeholder"),
+        | "dataset" | "api_key_file" | "endpoint" | "url_file" | "textfile_dir" => json!("placeholder"),
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use super::{archiver::epoch, text};
 use crate::json_path::JsonPath;
 use crate::problem::Problem;
-use crate::spec::{Host, Replication, Report, Spec};
+use crate::spec::{Host, Replication, Spec};
 use crate::suggest;
 
 /// Bounds of a run's time in seconds: a minute to wake an archiver at the very least, and a
@@ -16,7 +16,7 @@ pub(super) fn check(spec: &Spec, host: &Host, path: &JsonPath, problems: &mut Ve
         problems.extend(secrets_dir(folder, &path.key("secrets_dir")));
     }
     if let Some(report) = &host.report {
-        report_target(report, &path.key("report"), problems);
+        super::report::check(report, &path.key("report"), problems);
     }
     for (name, replication) in &host.replications {
         let path = path.key("replications").key(name);
@@ -34,19 +34,6 @@ fn secrets_dir(folder: &str, path: &JsonPath) -> Option<Problem> {
         let reason = format!("{what} cannot hold `{forbidden}`, which ssh_config cannot express");
         Some(Problem::new(path.clone(), reason, "choose another folder, or link to it from one"))
     })
-}
-
-fn report_target(report: &Report, path: &JsonPath, problems: &mut Vec<Problem>) {
-    if report.alert_after.as_secs() < 60 {
-        let reason = format!("{} is shorter than any run", report.alert_after);
-        problems.push(Problem::new(path.key("alert_after"), reason, "write 1m or more"));
-    }
-    if let Some(honeycomb) = &report.honeycomb {
-        let path = path.key("honeycomb");
-        problems.extend(text::line(&honeycomb.dataset, &path.key("dataset"), "the Honeycomb dataset"));
-        let file = &honeycomb.api_key_file;
-        problems.extend(text::secret_path(file, &path.key("api_key_file"), "the API key's file", false));
-    }
 }
 
 fn check_replication(spec: &Spec, replication: &Replication, path: &JsonPath, problems: &mut Vec<Problem>) {

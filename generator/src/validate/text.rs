@@ -45,6 +45,20 @@ pub(super) fn line(value: &str, path: &JsonPath, what: &str) -> Option<Problem> 
 
 /// The absolute path of a secret on a host; `home` also allows `~/`.
 pub(super) fn secret_path(value: &str, path: &JsonPath, what: &str, home: bool) -> Option<Problem> {
+    rooted(value, path, what, home).or_else(|| {
+        (value == "/nix/store" || value.starts_with("/nix/store/")).then(|| {
+            let reason = format!("{what} lies in the Nix store, which every user can read");
+            Problem::new(path.clone(), reason, "keep it elsewhere, such as below /run/secrets")
+        })
+    })
+}
+
+/// The absolute path of a file or folder on a host.
+pub(super) fn absolute(value: &str, path: &JsonPath, what: &str) -> Option<Problem> {
+    rooted(value, path, what, false)
+}
+
+fn rooted(value: &str, path: &JsonPath, what: &str, home: bool) -> Option<Problem> {
     if let Some(problem) = line(value, path, what) {
         return Some(problem);
     }
@@ -63,10 +77,6 @@ pub(super) fn secret_path(value: &str, path: &JsonPath, what: &str, home: bool) 
             format!("{what} is the root folder"),
             "write a folder of its own",
         ));
-    }
-    if value == "/nix/store" || value.starts_with("/nix/store/") {
-        let reason = format!("{what} lies in the Nix store, which every user can read");
-        return Some(Problem::new(path.clone(), reason, "keep it elsewhere, such as below /run/secrets"));
     }
     if value.split('/').any(|part| part == "..") {
         return Some(Problem::new(
