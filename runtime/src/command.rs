@@ -4,6 +4,7 @@ pub mod down;
 pub mod plan;
 pub mod proxy;
 pub mod replicate;
+pub mod report;
 pub mod share;
 pub mod sleep;
 pub mod status;
@@ -22,8 +23,10 @@ pub enum Command {
     Replicate(replicate::Arguments),
     /// Show what replicate would do, with sizes; changes nothing
     Plan(plan::Arguments),
-    /// Show what is where, from the host's own knowledge; contacts nobody
+    /// Show how things stand, from what was last seen; wakes nobody
     Status(status::Arguments),
+    /// Report runs that could not do it themselves, and send what is unsent; for ExecStopPost=
+    Report(report::Arguments),
     /// Set an archiver on EC2 up: security group, volume, image, pool
     Up(up::Arguments),
     /// Tear an archiver on EC2 down; its volume stays unless you say otherwise
@@ -49,6 +52,7 @@ impl Command {
             Self::Replicate(arguments) => arguments.run(context).await,
             Self::Plan(arguments) => arguments.run(context).await,
             Self::Status(arguments) => arguments.run(context).await,
+            Self::Report(arguments) => arguments.run(context).await,
             Self::Up(arguments) => arguments.run(context).await,
             Self::Down(arguments) => arguments.run(context).await,
             Self::Wake(arguments) => arguments.run(context).await,

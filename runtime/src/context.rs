@@ -10,6 +10,7 @@ use crate::cli::Global;
 use crate::error::Error;
 use crate::exec::Exec;
 use crate::replicate::Run;
+use crate::report::clock::Clock;
 
 /// What every command needs to know.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Context {
     pub shows_progress: bool,
     /// Starts processes.
     pub exec: Exec,
+    /// How long the phases of a run take.
+    pub clock: Clock,
 }
 
 impl Context {
@@ -61,6 +64,7 @@ impl Context {
             json: global.json,
             shows_progress: !global.json && std::io::stderr().is_terminal(),
             exec: Exec { verbose: global.verbose > 0 },
+            clock: Clock::default(),
             spec,
             spec_path: path,
             host_name,

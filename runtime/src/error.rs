@@ -27,6 +27,12 @@ pub enum Exit {
     Locked = 7,
 }
 
+impl Exit {
+    /// What Nagios and its kin call CRITICAL (Monitoring Plugins Development Guidelines, "Plugin
+    /// Return Codes"); only `dormouse status --max-age` ends with it.
+    pub const CRITICAL: Self = Self::Usage;
+}
+
 /// An error that ends a command or a replication.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

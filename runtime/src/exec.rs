@@ -181,6 +181,14 @@ impl Exec {
         self.drain(self.spawn(argv, Stdio::null(), Stdio::piped())?, deadline, take).await
     }
 
+    /// Runs a command that reads a file to its end; what it prints is dropped.
+    ///
+    /// # Errors
+    /// As [`Exec::run`].
+    pub async fn feed_file(&self, argv: &[String], stdin: OwnedFd, deadline: Duration) -> Result<(), Error> {
+        self.drain(self.spawn(argv, stdin.into(), Stdio::null())?, deadline, |_| ()).await
+    }
+
     async fn drain(
         &self,
         mut process: Process,

@@ -51,7 +51,11 @@ fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn make(path: PathBuf) -> Result<PathBuf, Error> {
+/// Makes a folder that is its owner's alone.
+///
+/// # Errors
+/// [`Error::Folder`].
+pub fn make(path: PathBuf) -> Result<PathBuf, Error> {
     match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path) {
         Ok(()) => Ok(path),
         Err(source) => Err(Error::Folder { path, source }),

@@ -7,6 +7,7 @@
 //! - [`archiver`]: what is done on the archiver
 //! - [`provider`]: how an archiver is brought up
 //! - [`ec2`]: archivers on EC2
+//! - [`report`]: every run is told of, whatever becomes of it
 //! - [`zfs`]: the pure core: listings, plans, command lines
 //! - [`ssh`], [`exec`]: the connection; the only place that starts processes
 //! - [`lock`], [`folder`]: one run at a time; what outlives one
@@ -24,6 +25,7 @@ pub mod lock;
 pub mod output;
 pub mod provider;
 pub mod replicate;
+pub mod report;
 pub mod ssh;
 pub mod survey;
 pub mod zfs;
@@ -57,6 +59,9 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
     let context = Context::load(&cli.global)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(until_signalled(cli.command.run(&context)));
+    if let Err(error @ Error::Interrupted(_)) = &result {
+        runtime.block_on(report::recorder::interrupted(&context, error));
+    }
     // What still moves bytes ends by itself, now that the processes at both ends are gone.
     runtime.shutdown_background();
     result

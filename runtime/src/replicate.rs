@@ -38,6 +38,7 @@ use crate::folder;
 use crate::lock::Lock;
 use crate::output::count;
 use crate::provider::session::Sessions;
+use crate::report::clock::Phase;
 use crate::survey;
 use crate::zfs::cursor::{Changes, Cursors};
 use crate::zfs::listing::Datasets;
@@ -101,6 +102,7 @@ impl<'a> Run<'a> {
         let archiver = sessions.get(&self.replication.archiver).await?;
         let mut holds = Holds::new(self.context.exec, &self.context.spec.name, &self.replication.archiver);
         let jobs = self.jobs(archiver, &datasets, audit, Some(&mut holds)).await?;
+        self.context.clock.enter(Phase::Send);
         let mut done = self.send(archiver, jobs, bounds, &mut holds, &mut warnings).await?;
         let connection_lost = !archiver.is_alive();
         self.acknowledge(archiver, &mut done, &mut holds, &mut warnings).await;
@@ -128,6 +130,14 @@ impl<'a> Run<'a> {
             return Ok(vec![]);
         }
         self.jobs(sessions.get(&self.replication.archiver).await?, &survey.datasets, false, None).await
+    }
+
+    /// Whether another run of this replication holds its lock.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        let lock =
+            folder::runtime().and_then(|folder| Lock::take(&folder, &self.context.spec.name, self.name));
+        matches!(lock, Err(Error::Locked { .. }))
     }
 
     /// The bookmarks that this replication keeps.
@@ -254,6 +264,8 @@ impl<'a> Run<'a> {
             let arrived = done.job.arrived || seen.get(&name) == Some(&newest.guid);
             let after = self.cursors().after_receive(&done.job.source, newest, &done.made);
             done.outcome.confirm(arrived);
+            let partial = done.job.copy.as_ref().is_some_and(|copy| copy.token.is_some());
+            done.outcome.unfinished = !done.outcome.is_complete() && (partial || done.outcome.bytes > 0);
             if arrived && done.outcome.result != Fate::Refused {
                 changes.push((done.job.source.name.clone(), after));
             }

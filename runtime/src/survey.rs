@@ -10,7 +10,7 @@ use crate::zfs::cursor::Cursors;
 use crate::zfs::listing::{Datasets, Listing, Unreadable};
 use crate::zfs::recent::Recent;
 use crate::zfs::stderr::{Meaning, meaning};
-use crate::zfs::{Dataset, argv};
+use crate::zfs::{Dataset, Snapshot, argv};
 
 /// How long a listing may take; a big tree on a slow disk needs minutes.
 pub const LISTING: Duration = Duration::from_secs(1800);
@@ -171,7 +171,18 @@ pub fn is_complete(datasets: &Datasets, cursors: &Cursors) -> bool {
 /// How many of the listed snapshots of a dataset the archiver is not known to have.
 #[must_use]
 pub fn behind(dataset: &Dataset, cursors: &Cursors) -> usize {
+    unacknowledged(dataset, cursors).count()
+}
+
+/// When the oldest snapshot was made that the archiver is not known to have, in seconds since
+/// 1970.
+#[must_use]
+pub fn oldest_behind(dataset: &Dataset, cursors: &Cursors) -> Option<i64> {
+    unacknowledged(dataset, cursors).map(|snapshot| snapshot.creation).min()
+}
+
+fn unacknowledged<'a>(dataset: &'a Dataset, cursors: &Cursors) -> impl Iterator<Item = &'a Snapshot> {
     let acknowledged = cursors.acknowledged(dataset).and_then(|guid| dataset.bookmark(guid));
     let txg = acknowledged.map_or(0, |bookmark| bookmark.createtxg);
-    dataset.snapshots.iter().filter(|snapshot| snapshot.createtxg > txg).count()
+    dataset.snapshots.iter().filter(move |snapshot| snapshot.createtxg > txg)
 }

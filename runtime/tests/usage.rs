@@ -27,6 +27,7 @@ fn dormouse(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
         .current_dir(folder)
         .env("PATH", path)
         .env("RUNTIME_DIRECTORY", folder.join("run"))
+        .env("STATE_DIRECTORY", folder.join("state"))
         .args(arguments);
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

@@ -56,8 +56,9 @@ impl Arguments {
                 }
             }
         }
-        for (archiver, error) in sessions.close().await {
-            print_error(&error, &format!("archiver {archiver}: "));
+        for closing in sessions.close().await {
+            let Some(error) = closing.error else { continue };
+            print_error(&error, &format!("archiver {}: ", closing.archiver));
             exits.push(error.exit());
         }
         if context.json {

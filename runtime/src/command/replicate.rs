@@ -13,6 +13,7 @@ use crate::output::{count, error_json, human_age, human_bytes, print_error, prin
 use crate::provider::session::Sessions;
 use crate::replicate::outcome::{Outcome, Result as Fate};
 use crate::replicate::stream::{Bounds, Limit};
+use crate::report::recorder::Recorder;
 
 /// Arguments of `dormouse replicate`.
 #[derive(Args, Debug)]
@@ -43,13 +44,17 @@ impl Arguments {
             return plan::Arguments { names: self.names.clone() }.run(context).await;
         }
         let (mut exits, mut documents) = (Vec::new(), Vec::new());
-        let mut sessions = Sessions::new(context);
+        let runs = context.replications(&self.names)?;
+        let (mut sessions, mut recorder) = (Sessions::new(context), Recorder::new(context).await);
         let bounds = Bounds {
             patience: std::time::Duration::from_secs(self.patience.as_secs()),
             limit: self.limit_mib.map(|mib| Arc::new(Limit::new(mib << 20))),
         };
-        for run in context.replications(&self.names)? {
-            match run.replicate(&mut sessions, self.audit, &bounds).await {
+        for run in runs {
+            let begun = recorder.begin(&run, self.audit);
+            let result = run.replicate(&mut sessions, self.audit, &bounds).await;
+            recorder.end(&run, begun, &result).await;
+            match result {
                 Ok(outcome) => {
                     if !context.json {
                         print(&outcome);
@@ -66,11 +71,15 @@ impl Arguments {
                 }
             }
         }
-        for (archiver, error) in sessions.close().await {
-            print_error(&error, &format!("archiver {archiver}: "));
+        let sights = sessions.look().await;
+        let closings = sessions.close().await;
+        for closing in &closings {
+            let Some(error) = &closing.error else { continue };
+            print_error(error, &format!("archiver {}: ", closing.archiver));
             exits.push(error.exit());
-            documents.push(json!({ "archiver": archiver, "error": error_json(&error) }));
+            documents.push(json!({ "archiver": closing.archiver, "error": error_json(error) }));
         }
+        recorder.finish(&sights, &closings).await;
         if context.json {
             print_json(&json!({ "host": context.host_name, "replications": documents }))?;
         }

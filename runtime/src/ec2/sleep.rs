@@ -8,6 +8,7 @@ use super::model::Instance;
 use super::poll::Poll;
 use super::price::Prices;
 use crate::error::Error;
+use crate::report::seen;
 
 /// How long a power-off may take; exporting a pool on a cold disk needs its time.
 const POWER_OFF: Duration = Duration::from_secs(300);
@@ -47,6 +48,7 @@ pub async fn ends_within(machine: &Machine<'_>, instance: &str, within: Duration
 /// When the token's file cannot be removed.
 pub fn note_asleep(machine: &Machine<'_>, instance: &Instance, since: Instant) -> Result<(), Error> {
     machine.token("wake")?.forget()?;
+    seen::note(machine.context, machine.name, None);
     let lived = u64::try_from(jiff::Timestamp::now().as_second() - instance.launched).unwrap_or(0);
     let prices = Prices::load().map_err(std::io::Error::from)?;
     let cost = prices.instance(machine.ec2, lived).map(|cost| format!(", about ${cost:.4}"));

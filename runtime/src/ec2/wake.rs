@@ -10,6 +10,7 @@ use super::problem::{Kind, Problem};
 use crate::error::Error;
 use crate::folder;
 use crate::lock::Lock;
+use crate::report::seen;
 
 /// How long an instance may be pending; EC2 needs 10 to 60 s.
 const RUNNING: Duration = Duration::from_secs(600);
@@ -82,7 +83,10 @@ pub async fn wake(machine: &Machine<'_>) -> Result<Awake, Error> {
     };
     let id = instance.id.clone();
     match settle(machine, instance, &volume, launched, since).await {
-        Ok(awake) => Ok(awake),
+        Ok(awake) => {
+            seen::note(machine.context, machine.name, Some(&awake.instance));
+            Ok(awake)
+        }
         Err(error) if launched => Err(end_after(machine, &id, error).await),
         Err(error) => Err(error),
     }

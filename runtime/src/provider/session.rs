@@ -14,6 +14,8 @@ use crate::ec2::sleep;
 use crate::ec2::wake::Awake;
 use crate::error::Error;
 use crate::output::count;
+use crate::report::clock::Phase;
+use crate::report::seen::{self, Sight};
 
 /// How much longer than `linger` an archiver may take to power off by itself: its sshd gives a
 /// lost client two minutes, and the pool has to be exported.
@@ -29,6 +31,14 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Its pool, as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn look(&self, pool: &str) -> Result<Sight, Error> {
+        seen::look(&self.archiver, pool, jiff::Timestamp::now().as_second()).await
+    }
+
     /// Its instance, if it lives on EC2.
     #[must_use]
     pub fn instance(&self) -> Option<&Instance> {
@@ -88,13 +98,32 @@ async fn lose(machine: &Machine<'_>, instance: &Instance, since: Instant) -> Res
 pub struct Sessions<'a> {
     context: &'a Context,
     open: BTreeMap<&'a str, Session<'a>>,
+    /// When each was first asked for.
+    since: BTreeMap<&'a str, Instant>,
+}
+
+/// What came of letting an archiver go.
+#[derive(Debug)]
+pub struct Closing<'a> {
+    /// The archiver.
+    pub archiver: &'a str,
+    /// When that began.
+    pub began: Instant,
+    /// How long it took.
+    pub took: Duration,
+    /// The instance, if it lives on EC2.
+    pub instance: Option<Instance>,
+    /// How long that was used: since its launch, if it was launched for this.
+    pub used: Duration,
+    /// What went wrong.
+    pub error: Option<Error>,
 }
 
 impl<'a> Sessions<'a> {
     /// None yet.
     #[must_use]
     pub fn new(context: &'a Context) -> Self {
-        Self { context, open: BTreeMap::new() }
+        Self { context, open: BTreeMap::new(), since: BTreeMap::new() }
     }
 
     /// The session with an archiver, with its pool; opened when there is none that stands.
@@ -107,18 +136,38 @@ impl<'a> Sessions<'a> {
         }
         let session = match self.open.entry(name) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(connect(self.context, name, Identity::Host, true).await?),
+            Entry::Vacant(entry) => {
+                self.since.entry(name).or_insert_with(Instant::now);
+                let before = self.context.clock.enter(Phase::Wake);
+                let session = connect(self.context, name, Identity::Host, true).await?;
+                self.context.clock.enter(before);
+                entry.insert(session)
+            }
         };
         Ok(&mut session.archiver)
     }
 
-    /// Lets all of them sleep that nobody else uses; returns what went wrong with each.
-    pub async fn close(self) -> Vec<(&'a str, Error)> {
-        let mut errors = Vec::new();
-        for (name, session) in self.open {
-            errors.extend(session.close().await.err().map(|error| (name, error)));
+    /// The pools of all of them, but for those that cannot be asked.
+    pub async fn look(&self) -> Vec<(&'a str, Sight)> {
+        let mut sights = Vec::new();
+        for (name, session) in &self.open {
+            let Ok(archiver) = self.context.archiver(name) else { continue };
+            sights.extend(session.look(archiver.pool.name.as_str()).await.ok().map(|sight| (*name, sight)));
         }
-        errors
+        sights
+    }
+
+    /// Lets all of them sleep that nobody else uses.
+    pub async fn close(self) -> Vec<Closing<'a>> {
+        let mut closings = Vec::new();
+        for (name, session) in self.open {
+            let (began, instance) = (Instant::now(), session.instance().cloned());
+            let error = session.close().await.err();
+            let since = self.since.get(name).copied().unwrap_or(began);
+            let (took, used) = (began.elapsed(), since.elapsed());
+            closings.push(Closing { archiver: name, began, took, instance, used, error });
+        }
+        closings
     }
 }
 

@@ -36,6 +36,8 @@ pub struct DatasetOutcome {
     pub bytes: u64,
     /// Whether a partial receive of an earlier run was continued.
     pub resumed: bool,
+    /// Whether the archiver may keep a part of a stream, which a later run resumes.
+    pub unfinished: bool,
     /// The newest snapshot on the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest: Option<String>,
@@ -61,6 +63,7 @@ impl DatasetOutcome {
             snapshots: 0,
             bytes: 0,
             resumed: false,
+            unfinished: false,
             newest: dataset.newest().map(|snapshot| snapshot.name.clone()),
             guid: dataset.newest().map(|snapshot| snapshot.guid),
             message: None,

@@ -1,0 +1,167 @@
+//! What was last seen of replications and archivers, so that `status` need not wake anybody.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::event::Event;
+use super::spool::{self, Folder};
+use crate::archiver::Archiver;
+use crate::context::Context;
+use crate::ec2::model::Instance;
+use crate::error::Error;
+
+/// A pool, as an archiver last showed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sight {
+    /// When, in seconds since 1970.
+    pub at: i64,
+    /// The pool's size in bytes.
+    pub size: u64,
+    /// Bytes of it that are in use.
+    pub allocated: u64,
+    /// Bytes of it that are free.
+    pub free: u64,
+    /// `ONLINE`, `DEGRADED`, `FAULTED`, …
+    pub health: String,
+    /// What `zpool status` says of the last scrub.
+    pub scan: Option<String>,
+}
+
+/// An archiver on EC2, as this host last saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sleep {
+    /// When, in seconds since 1970.
+    pub at: i64,
+    /// The instance that ran then; none when it was asleep.
+    pub instance: Option<String>,
+    /// When that was launched.
+    pub launched: Option<i64>,
+}
+
+/// What a replication's last runs came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastRun {
+    /// When one last succeeded, in seconds since 1970.
+    pub last_success_at: Option<i64>,
+    /// The last one.
+    pub event: Event,
+}
+
+/// Prints what [`read_pool`] reads: `zpool list -p` and `zpool status` (zpool-list(8),
+/// zpool-status(8)), in one command, since each costs a round trip.
+const LOOK: &str = "zpool list -Hp -o size,allocated,free,health \"$1\" && zpool status \"$1\"";
+
+/// Asks a connected archiver for its pool.
+///
+/// # Errors
+/// When it cannot be asked or answers something else.
+pub async fn look(archiver: &Archiver, pool: &str, now: i64) -> Result<Sight, Error> {
+    let text = archiver.query(&["sh", "-c", LOOK, "sh", pool]).await?;
+    read_pool(&text, now).ok_or_else(|| std::io::Error::other("zpool list printed something else").into())
+}
+
+/// Reads the output of [`LOOK`].
+#[must_use]
+pub fn read_pool(text: &str, now: i64) -> Option<Sight> {
+    let (first, status) = text.split_once('\n').unwrap_or((text, ""));
+    let mut fields = first.split('\t');
+    let mut number = || fields.next()?.parse().ok();
+    let (size, allocated, free) = (number()?, number()?, number()?);
+    let health = fields.next()?.to_owned();
+    let scan = status.lines().find_map(|line| line.trim_start().strip_prefix("scan: "));
+    Some(Sight { at: now, size, allocated, free, health, scan: scan.map(str::to_owned) })
+}
+
+/// Remembers which instance an archiver has, or that it has none; unwritten, `status` knows less.
+pub fn note(context: &Context, archiver: &str, instance: Option<&Instance>) {
+    let sleep = Sleep {
+        at: jiff::Timestamp::now().as_second(),
+        instance: instance.map(|instance| instance.id.clone()),
+        launched: instance.map(|instance| instance.launched),
+    };
+    let _unwritten = Folder::of(&context.spec.name).and_then(|folder| folder.see_sleep(archiver, &sleep));
+}
+
+impl Folder {
+    /// Remembers an archiver's pool.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn see_pool(&self, archiver: &str, sight: &Sight) -> Result<(), Error> {
+        self.write(&format!("{archiver}.pool"), sight)
+    }
+
+    /// An archiver's pool, as last seen.
+    #[must_use]
+    pub fn pool(&self, archiver: &str) -> Option<Sight> {
+        self.read(&format!("{archiver}.pool"))
+    }
+
+    /// Remembers whether an archiver sleeps.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn see_sleep(&self, archiver: &str, sleep: &Sleep) -> Result<(), Error> {
+        self.write(&format!("{archiver}.sleep"), sleep)
+    }
+
+    /// Whether an archiver sleeps, as last seen.
+    #[must_use]
+    pub fn sleep(&self, archiver: &str) -> Option<Sleep> {
+        self.read(&format!("{archiver}.sleep"))
+    }
+
+    /// Remembers a run.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn see_run(&self, event: &Event) -> Result<(), Error> {
+        let last = LastRun { last_success_at: event.last_success_at, event: event.clone() };
+        self.write(&format!("{}.run", event.replication), &last)
+    }
+
+    /// A replication's last run.
+    #[must_use]
+    pub fn last_run(&self, replication: &str) -> Option<LastRun> {
+        self.read(&format!("{replication}.run"))
+    }
+
+    fn write(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {
+        spool::write(&self.seen.join(format!("{name}.json")), value)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        read(&self.seen.join(format!("{name}.json")))
+    }
+}
+
+/// What cannot be read was not seen.
+fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As OpenZFS 2.3 prints it.
+    const PRINTED: &str = "536870912000\t12884901888\t523986010112\tONLINE\n  pool: vault\n state: ONLINE\n  scan: scrub repaired 0B in 00:41:07 with 0 errors on Sun Nov  1 02:41:08 2026\nconfig:\n\n\tNAME        STATE     READ WRITE CKSUM\n\tvault       ONLINE       0     0     0\n\nerrors: No known data errors\n";
+
+    #[test]
+    fn a_pool_is_read_as_zpool_prints_it() {
+        let sight = read_pool(PRINTED, 7).unwrap();
+        assert_eq!((sight.at, sight.size, sight.allocated), (7, 536_870_912_000, 12_884_901_888));
+        assert_eq!((sight.free, sight.health.as_str()), (523_986_010_112, "ONLINE"));
+        assert!(sight.scan.unwrap().starts_with("scrub repaired 0B in 00:41:07 with 0 errors"));
+    }
+
+    #[test]
+    fn a_pool_without_a_scrub_and_something_else_than_a_pool() {
+        assert_eq!(read_pool("1\t2\t3\tDEGRADED\n  pool: p\n", 0).unwrap().scan, None);
+        for text in ["", "cannot open 'vault': no such pool\n", "1\t2\t-\tONLINE"] {
+            assert_eq!(read_pool(text, 0), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! A program that gets the event as JSON on its stdin.
+
+use std::io::{Seek, Write};
+use std::time::Duration;
+
+use super::Trouble;
+use crate::exec::Exec;
+use crate::report::event::Event;
+
+/// Runs it to its end.
+///
+/// # Errors
+/// [`Trouble::Program`] when it fails or takes longer than `deadline`.
+pub async fn run(argv: &[String], event: &Event, exec: Exec, deadline: Duration) -> Result<(), Trouble> {
+    let text = serde_json::to_string(event).map_err(|error| Trouble::Strange(error.to_string()))?;
+    feed(argv, &format!("{text}\n"), exec, deadline).await
+}
+
+/// Runs a program with a text on its stdin.
+///
+/// # Errors
+/// As [`run`].
+pub async fn feed(argv: &[String], text: &str, exec: Exec, deadline: Duration) -> Result<(), Trouble> {
+    let file = tempfile::tempfile().and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.rewind()?;
+        Ok(file)
+    });
+    let file = file.map_err(|source| Trouble::File { path: std::env::temp_dir(), source })?;
+    Ok(exec.feed_file(argv, file.into(), deadline).await?)
+}
