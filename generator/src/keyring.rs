@@ -138,6 +138,15 @@ pub struct KeyPair {
 }
 
 impl Keyring {
+    /// The public keys that an earlier run published, which `read` finds by their path in the
+    /// public folder; one that is missing or garbled shows in what is generated.
+    #[must_use]
+    pub fn published(spec: &Spec, read: impl Fn(&str) -> Option<String>) -> Self {
+        let paths = KeyId::all(spec).into_iter().map(|id| id.public_path());
+        let key = |path: String| Some((path.clone(), PublicKey::parse(&read(&path)?).ok()?));
+        Self::Public(paths.filter_map(key).collect())
+    }
+
     /// This key of a spec of this name.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The commands: one file each, its arguments and its `run`.
 
+pub mod doctor;
 pub mod down;
 pub mod plan;
 pub mod proxy;
@@ -25,6 +26,8 @@ pub enum Command {
     Plan(plan::Arguments),
     /// Show how things stand, from what was last seen; wakes nobody
     Status(status::Arguments),
+    /// Check everything that has to be right, and say how to mend it; changes nothing
+    Doctor(doctor::Arguments),
     /// Report runs that could not do it themselves, and send what is unsent; for ExecStopPost=
     Report(report::Arguments),
     /// Set an archiver on EC2 up: security group, volume, image, pool
@@ -52,6 +55,7 @@ impl Command {
             Self::Replicate(arguments) => arguments.run(context).await,
             Self::Plan(arguments) => arguments.run(context).await,
             Self::Status(arguments) => arguments.run(context).await,
+            Self::Doctor(arguments) => arguments.run(context).await,
             Self::Report(arguments) => arguments.run(context).await,
             Self::Up(arguments) => arguments.run(context).await,
             Self::Down(arguments) => arguments.run(context).await,

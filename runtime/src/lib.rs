@@ -8,6 +8,7 @@
 //! - [`provider`]: how an archiver is brought up
 //! - [`ec2`]: archivers on EC2
 //! - [`report`]: every run is told of, whatever becomes of it
+//! - [`doctor`]: what a newcomer gets wrong
 //! - [`zfs`]: the pure core: listings, plans, command lines
 //! - [`ssh`], [`exec`]: the connection; the only place that starts processes
 //! - [`lock`], [`folder`]: one run at a time; what outlives one
@@ -17,6 +18,7 @@ pub mod archiver;
 pub mod cli;
 pub mod command;
 pub mod context;
+pub mod doctor;
 pub mod ec2;
 pub mod error;
 pub mod exec;

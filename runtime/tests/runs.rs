@@ -194,6 +194,7 @@ fn a_service_that_is_told_to_end_leaves_the_last_word_to_systemd() {
     let output = child.wait_with_output().unwrap();
     assert!(stderr(&output).contains("interrupted by SIGTERM"));
     assert!(service.requests().is_empty());
+    host.zfs("exit 1");
     host.exec_stop_post(["timeout", "killed", "TERM"]);
     assert_eq!(service.next().json()["service_result"], "timeout");
 }

@@ -1,6 +1,7 @@
 //! The EC2 calls that Dormouse makes; the only module that knows the AWS SDK.
 //!
 //! - [`instances`], [`volumes`], [`images`], [`groups`]: the calls, by what they are about
+//! - [`dry_run`]: whether calls would be allowed
 //! - `convert`: the SDK's values to [`super::model`]
 //! - `retry`: what the SDK must not repeat
 //!
@@ -8,6 +9,7 @@
 //! `AWS_REGION` …), except that the spec's region outranks the environment's.
 
 mod convert;
+pub mod dry_run;
 pub mod groups;
 pub mod images;
 pub mod instances;

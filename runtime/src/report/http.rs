@@ -6,11 +6,28 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::{Method, Request as HttpRequest};
 
+use super::secret::Secret;
 use super::sink::Trouble;
 
 /// How much of an answer is read, in bytes, and how much of a refusal is told, in characters.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 const MAX_TOLD: usize = 300;
+
+/// Whether the server of a URL answers anything, asked for its front page.
+///
+/// # Errors
+/// [`Trouble::NoAnswer`].
+pub async fn answers(url: &Secret, deadline: Duration) -> Result<(), Trouble> {
+    let end = url
+        .reveal()
+        .find("://")
+        .and_then(|scheme| url.reveal()[scheme + 3..].find(['/', '?', '#']).map(|end| scheme + 3 + end));
+    let origin = &url.reveal()[..end.unwrap_or(url.reveal().len())];
+    match Request::get(format!("{origin}/")).send(deadline).await {
+        Err(Trouble::NoAnswer(detail)) => Err(Trouble::NoAnswer(detail)),
+        _ => Ok(()),
+    }
+}
 
 /// A request.
 #[derive(Clone)]

@@ -14,6 +14,7 @@ use std::time::Duration;
 use dormouse_generator::spec::{Honeycomb, Otlp, Ping, Prometheus, Report, Webhook};
 
 use super::event::Event;
+use super::http;
 use crate::exec::{self, Exec};
 
 /// Why somebody could not be told.
@@ -141,6 +142,22 @@ impl Sink<'_> {
     #[must_use]
     pub const fn is_of_the_moment(self) -> bool {
         matches!(self, Self::Ping(_) | Self::Prometheus(..))
+    }
+
+    /// Whether it can be told, without telling it anything.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn check(self, deadline: Duration) -> Result<(), Trouble> {
+        match self {
+            Self::Honeycomb(sink) => honeycomb::check(sink, deadline).await,
+            Self::Otlp(sink) => otlp::check(sink, deadline).await,
+            Self::Ping(sink) => http::answers(&ping::read(sink)?, deadline).await,
+            Self::Webhook(sink) => http::answers(&webhook::url(sink)?, deadline).await,
+            Self::Prometheus(sink, _) => prometheus::check(sink),
+            Self::Journald => journald::check(journald::SOCKET),
+            Self::Command(argv) => command::check(argv),
+        }
     }
 
     /// Tells it of a run.

@@ -5,10 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use dormouse_generator::Keyring;
-use dormouse_generator::keyring::KeyId;
 use dormouse_generator::parse::Parsed;
-use dormouse_generator::public_key::PublicKey;
-use dormouse_generator::spec::Spec;
 use similar::TextDiff;
 
 use super::generate;
@@ -23,7 +20,7 @@ pub(super) fn run(parsed: Parsed, seed: Option<&Path>, out: &Path) -> Result<(),
     }
     let keyring = match seed {
         Some(path) => Keyring::Seed(seed_file::read(path)?),
-        None => Keyring::Public(public_keys(&parsed.spec, out)),
+        None => Keyring::published(&parsed.spec, |path| fs::read_to_string(out.join(path)).ok()),
     };
     let artifacts = generate::generate(parsed, &keyring)?;
     let wanted: BTreeMap<&str, &str> = artifacts
@@ -43,17 +40,6 @@ pub(super) fn run(parsed: Parsed, seed: Option<&Path>, out: &Path) -> Result<(),
     }
     say(&diff);
     Err(Failure::Stale(out.to_path_buf()))
-}
-
-/// The public keys that an earlier run left; one that is missing or garbled shows in the diff.
-fn public_keys(spec: &Spec, out: &Path) -> BTreeMap<String, PublicKey> {
-    let paths = KeyId::all(spec).into_iter().map(|id| id.public_path());
-    paths
-        .filter_map(|path| {
-            let text = fs::read_to_string(out.join(&path)).ok()?;
-            Some((path, PublicKey::parse(&text).ok()?))
-        })
-        .collect()
 }
 
 /// A unified diff from the file to the text it should have; empty when it has that.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     self, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, InstanceInterruptionBehavior,
     InstanceMarketOptionsRequest, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, MarketType,
@@ -56,6 +57,15 @@ impl Api {
     /// # Errors
     /// [`Problem`].
     pub async fn launch(&self, launch: &Launch) -> Result<Instance, Problem> {
+        let answer = self.launch_call(launch).send().await.map_err(problem("RunInstances"))?;
+        answer
+            .instances()
+            .iter()
+            .find_map(convert::instance)
+            .ok_or_else(|| incomplete("RunInstances", "an instance"))
+    }
+
+    pub(super) fn launch_call(&self, launch: &Launch) -> RunInstancesFluentBuilder {
         let metadata = InstanceMetadataOptionsRequest::builder()
             .http_tokens(HttpTokensState::Required)
             .http_endpoint(InstanceMetadataEndpointState::Enabled)
@@ -66,8 +76,7 @@ impl Api {
             .volume_type(VolumeType::Gp3)
             .delete_on_termination(true);
         let root = BlockDeviceMapping::builder().device_name(&launch.root_device).ebs(root.build()).build();
-        let call = self
-            .client
+        self.client
             .run_instances()
             .image_id(&launch.image)
             .instance_type(launch.instance_type.as_str().into())
@@ -82,13 +91,7 @@ impl Api {
             .block_device_mappings(root)
             .user_data(STANDARD.encode(&launch.user_data))
             .client_token(&launch.client_token)
-            .tag_specifications(tagged(ResourceType::Instance, &launch.tags));
-        let answer = call.send().await.map_err(problem("RunInstances"))?;
-        answer
-            .instances()
-            .iter()
-            .find_map(convert::instance)
-            .ok_or_else(|| incomplete("RunInstances", "an instance"))
+            .tag_specifications(tagged(ResourceType::Instance, &launch.tags))
     }
 
     /// Ends an instance. Doing so again is no error; one that is gone is ended.

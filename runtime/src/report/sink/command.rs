@@ -4,7 +4,7 @@ use std::io::{Seek, Write};
 use std::time::Duration;
 
 use super::Trouble;
-use crate::exec::Exec;
+use crate::exec::{self, Exec};
 use crate::report::event::Event;
 
 /// Runs it to its end.
@@ -14,6 +14,21 @@ use crate::report::event::Event;
 pub async fn run(argv: &[String], event: &Event, exec: Exec, deadline: Duration) -> Result<(), Trouble> {
     let text = serde_json::to_string(event).map_err(|error| Trouble::Strange(error.to_string()))?;
     feed(argv, &format!("{text}\n"), exec, deadline).await
+}
+
+/// Whether the program is there.
+///
+/// # Errors
+/// [`Trouble::File`].
+pub fn check(argv: &[String]) -> Result<(), Trouble> {
+    let program = argv.first().map_or("", String::as_str);
+    let places = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&places).map(|folder| folder.join(program));
+    if places.any(|path| path.is_file()) {
+        return Ok(());
+    }
+    let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+    Err(exec::Error::Start { program: program.to_owned(), source }.into())
 }
 
 /// Runs a program with a text on its stdin.

@@ -44,6 +44,15 @@ pub async fn send(sink: &Honeycomb, event: &Event, deadline: Duration) -> Result
     authorized(sink, request)?.send(deadline).await.map(|_| ())
 }
 
+/// Whether the API knows the key (Honeycomb API, "Auth").
+///
+/// # Errors
+/// [`Trouble`].
+pub async fn check(sink: &Honeycomb, deadline: Duration) -> Result<(), Trouble> {
+    let api = sink.api_host.as_deref().unwrap_or(API).trim_end_matches('/');
+    authorized(sink, Request::get(format!("{api}/1/auth")))?.send(deadline).await.map(|_| ())
+}
+
 /// One flat object: what is nested would become text that no query can look into.
 fn fields(event: &Event) -> Value {
     let mut value = serde_json::to_value(event).unwrap_or_default();

@@ -32,6 +32,15 @@ pub fn send(event: &Event, socket: impl AsRef<Path>) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Whether the journal listens.
+///
+/// # Errors
+/// [`Trouble::File`].
+pub fn check(socket: impl AsRef<Path>) -> Result<(), Trouble> {
+    let failed = |source| Trouble::File { path: PathBuf::from(socket.as_ref()), source };
+    UnixDatagram::unbound().and_then(|datagram| datagram.connect(&socket)).map_err(failed)
+}
+
 /// The entry: fields of words and numbers, and all of it as JSON.
 fn entry(event: &Event) -> Vec<u8> {
     let mut entry = Vec::new();

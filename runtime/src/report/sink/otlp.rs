@@ -23,12 +23,24 @@ const ERROR: u8 = 2;
 /// # Errors
 /// [`Trouble`].
 pub async fn send(sink: &Otlp, event: &Event, deadline: Duration) -> Result<(), Trouble> {
+    post(sink, &trace(event), deadline).await
+}
+
+/// Whether it takes a request without any span.
+///
+/// # Errors
+/// [`Trouble`].
+pub async fn check(sink: &Otlp, deadline: Duration) -> Result<(), Trouble> {
+    post(sink, &json!({ "resourceSpans": [] }), deadline).await
+}
+
+async fn post(sink: &Otlp, body: &Value, deadline: Duration) -> Result<(), Trouble> {
     let headers = match &sink.headers_file {
         Some(path) => Secret::read("otlp.headers_file", path)?.headers(path)?,
         None => Vec::new(),
     };
     let url = format!("{}/v1/traces", sink.endpoint.trim_end_matches('/'));
-    let answer = Request::post(url, &trace(event)).headers(headers).send(deadline).await?;
+    let answer = Request::post(url, body).headers(headers).send(deadline).await?;
     accepted(&answer)
 }
 

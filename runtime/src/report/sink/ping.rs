@@ -35,7 +35,11 @@ pub async fn send(sink: &Ping, event: &Event, deadline: Duration) -> Result<(), 
     Request::post_text(url, &format!("{}{help}\n", event.summary())).send(deadline).await.map(|_| ())
 }
 
-fn read(sink: &Ping) -> Result<Secret, Trouble> {
+/// The URL, with its holes.
+///
+/// # Errors
+/// [`Trouble::Secret`].
+pub fn read(sink: &Ping) -> Result<Secret, Trouble> {
     Secret::read("ping.url_file", &sink.url_file)
 }
 

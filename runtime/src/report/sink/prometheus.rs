@@ -24,6 +24,15 @@ pub fn write(sink: &Prometheus, event: &Event, alert_after: u64) -> Result<(), T
     put(folder, &path, &metrics(event, alert_after)).map_err(|source| Trouble::File { path, source })
 }
 
+/// Whether a file can be written there.
+///
+/// # Errors
+/// [`Trouble::File`].
+pub fn check(sink: &Prometheus) -> Result<(), Trouble> {
+    let made = tempfile::Builder::new().prefix(".dormouse").suffix(".new").tempfile_in(&sink.textfile_dir);
+    made.map(|_| ()).map_err(|source| Trouble::File { path: PathBuf::from(&sink.textfile_dir), source })
+}
+
 /// Writes a file that others may read, as a whole. While it is written its name does not end in
 /// `.prom`, so that nobody reads half of it.
 pub fn put(folder: &Path, path: &PathBuf, text: &str) -> std::io::Result<()> {

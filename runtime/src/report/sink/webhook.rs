@@ -9,12 +9,20 @@ use crate::report::event::Event;
 use crate::report::http::Request;
 use crate::report::secret::Secret;
 
+/// The URL.
+///
+/// # Errors
+/// [`Trouble::Secret`].
+pub fn url(sink: &Webhook) -> Result<Secret, Trouble> {
+    Secret::read("webhook.url_file", &sink.url_file)
+}
+
 /// Sends an event.
 ///
 /// # Errors
 /// [`Trouble`].
 pub async fn send(sink: &Webhook, event: &Event, deadline: Duration) -> Result<(), Trouble> {
-    let url = Secret::read("webhook.url_file", &sink.url_file)?;
+    let url = url(sink)?;
     let headers = match &sink.headers_file {
         Some(path) => Secret::read("webhook.headers_file", path)?.headers(path)?,
         None => Vec::new(),
