@@ -1,5 +1,6 @@
 //! The commands: one file each, its arguments and its `run`.
 
+pub mod alarm;
 pub mod doctor;
 pub mod down;
 pub mod plan;
@@ -26,6 +27,8 @@ pub enum Command {
     Plan(plan::Arguments),
     /// Show how things stand, from what was last seen; wakes nobody
     Status(status::Arguments),
+    /// Set up or raise the alarm for runs that are missing
+    Alarm(alarm::Arguments),
     /// Check everything that has to be right, and say how to mend it; changes nothing
     Doctor(doctor::Arguments),
     /// Report runs that could not do it themselves, and send what is unsent; for ExecStopPost=
@@ -55,6 +58,7 @@ impl Command {
             Self::Replicate(arguments) => arguments.run(context).await,
             Self::Plan(arguments) => arguments.run(context).await,
             Self::Status(arguments) => arguments.run(context).await,
+            Self::Alarm(arguments) => arguments.run(context).await,
             Self::Doctor(arguments) => arguments.run(context).await,
             Self::Report(arguments) => arguments.run(context).await,
             Self::Up(arguments) => arguments.run(context).await,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::ec2::failure::Failure;
 use crate::ec2::problem::Problem;
 use crate::exec;
+use crate::report::sink::Trouble;
 
 /// Exit codes, the same for every command; documented in the README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,6 +171,17 @@ pub enum Error {
     /// Something about an archiver on EC2.
     #[error(transparent)]
     Ec2(#[from] Failure),
+    /// The spec names nobody who could raise an alarm.
+    #[error("the spec names no alarm for this host")]
+    NoAlarm,
+    /// An alarm cannot be set up.
+    #[error("the alarm at {service} cannot be set up: {source}")]
+    Alarm {
+        /// The service.
+        service: &'static str,
+        /// Why.
+        source: Trouble,
+    },
     /// A process could not do its work.
     #[error(transparent)]
     Program(exec::Error),
@@ -200,6 +212,7 @@ impl Error {
             | Self::UnknownHost { .. }
             | Self::UnknownReplication { .. }
             | Self::UnknownArchiver { .. }
+            | Self::NoAlarm
             | Self::AlwaysOn { .. } => Exit::Usage,
             Self::Ec2(failure) => failure.exit(),
             Self::Locked { .. } => Exit::Locked,
@@ -211,6 +224,7 @@ impl Error {
             | Self::NoPool { .. }
             | Self::NoSource { .. }
             | Self::Listing { .. }
+            | Self::Alarm { .. }
             | Self::Program(_)
             | Self::Argument(_)
             | Self::System(_)
@@ -264,6 +278,10 @@ impl Error {
             Self::UnknownArchiver { .. } => "name one of these".to_owned(),
             Self::AlwaysOn { .. } => "use it as it is: `dormouse replicate`".to_owned(),
             Self::Ec2(failure) => failure.help(),
+            Self::NoAlarm => "set `recipients` of `honeycomb`, `healthchecks` of `ping` or `rules_file` of \
+                 `prometheus` in this host's `report`"
+                .to_owned(),
+            Self::Alarm { source, .. } => source.help().to_owned(),
             Self::Program(_) | Self::Argument(_) | Self::System(_) => {
                 "backups are intact; mend the cause, then run the same command again".to_owned()
             }

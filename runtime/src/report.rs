@@ -8,10 +8,12 @@
 //! - [`health`]: how things stand, from that
 //! - [`deliver`]: events to [`sink`]s, in bounded time
 //! - [`http`], [`secret`]: one request; what a service must be told and nobody else
+//! - [`alarm`]: what goes off when runs are missing
 //! - [`recorder`]: what `dormouse replicate` does of all this
 //!
 //! An event is on the disk before anybody is told of it, and reporting never fails a backup.
 
+pub mod alarm;
 pub mod clock;
 pub mod deliver;
 pub mod event;

@@ -14,14 +14,11 @@ use crate::error::{Error, Exit};
 use crate::output::{error_json, human_age, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
+use crate::report::health;
 use crate::report::spool::Folder;
-use crate::report::{health, recorder};
 use crate::survey;
 use crate::zfs::Dataset;
 use crate::zfs::cursor::Cursors;
-
-/// When an alarm would be due on a host without `report`; the default of `alert_after`.
-const ALERT_AFTER: Duration = Duration::from_secs(3_600);
 
 /// Arguments of `dormouse status`.
 #[derive(Args, Debug)]
@@ -80,7 +77,7 @@ impl Arguments {
             exits.extend(ask(context, &folder, &runs).await);
         }
         let now = Timestamp::now().as_second();
-        let replications: Vec<_> = runs.iter().map(|run| replication(run, &folder, now)).collect();
+        let replications: Vec<_> = runs.iter().map(|run| health::of(run, &folder, now)).collect();
         if let Some(max_age) = self.max_age {
             let (line, good) = health::nagios(&replications, max_age.map(|Age(age)| age.as_secs()));
             println!("{line}");
@@ -144,12 +141,6 @@ async fn ask<'a>(context: &'a Context, folder: &Folder, runs: &[Run<'a>]) -> Vec
         }
     }
     exits
-}
-
-fn replication(run: &Run<'_>, folder: &Folder, now: i64) -> health::Replication {
-    let alert_after = recorder::report(run.context).map_or(ALERT_AFTER, |report| report.alert_after);
-    let last = folder.last_run(run.name);
-    health::replication(run.name, &run.replication.archiver, last, alert_after.as_secs(), now)
 }
 
 async fn lines_of(run: &Run<'_>, folder: &Folder) -> Result<Vec<Line>, Error> {

@@ -4,17 +4,22 @@ use dormouse_generator::spec::{Archiver, Provider, VolumeType};
 use serde::Serialize;
 
 use super::event::Event;
+use super::recorder;
 use super::seen::{LastRun, Sight, Sleep};
 use super::spool::Folder;
 use crate::context::Context;
 use crate::ec2::price::Prices;
 use crate::output::{human_age, human_bytes};
+use crate::replicate::Run;
 
 /// How far back growth is measured, in seconds.
 const GROWTH: i64 = 62 * 86_400;
 
 /// The shortest time from which growth is told, in seconds; a first backup says nothing of the next.
 const SHORTEST: i64 = 86_400;
+
+/// When an alarm would be due on a host without `report`, in seconds; as `alert_after` by itself.
+const ALERT_AFTER: u64 = 3_600;
 
 /// A replication.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,6 +57,14 @@ pub struct ArchiverHealth {
     pub instances_usd: Option<f64>,
     /// What its volume and image cost a month.
     pub month_usd: Option<f64>,
+}
+
+/// How a replication stands at `now`, by what was last seen of it.
+#[must_use]
+pub fn of(run: &Run<'_>, folder: &Folder, now: i64) -> Replication {
+    let alert_after =
+        recorder::report(run.context).map_or(ALERT_AFTER, |report| report.alert_after.as_secs());
+    replication(run.name, &run.replication.archiver, folder.last_run(run.name), alert_after, now)
 }
 
 /// How a replication stands at `now`.

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::alarm::notify::Told;
 use super::event::Event;
 use super::spool::{self, Folder};
 use crate::archiver::Archiver;
@@ -126,6 +127,20 @@ impl Folder {
     #[must_use]
     pub fn last_run(&self, replication: &str) -> Option<LastRun> {
         self.read(&format!("{replication}.run"))
+    }
+
+    /// Remembers that a replication was told to be late, or is late no longer.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn see_told(&self, replication: &str, told: Option<Told>) -> Result<(), Error> {
+        self.write(&format!("{replication}.told"), &told)
+    }
+
+    /// Whether a replication was told to be late.
+    #[must_use]
+    pub fn told(&self, replication: &str) -> Option<Told> {
+        self.read(&format!("{replication}.told"))
     }
 
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {

@@ -44,7 +44,8 @@ pub fn read(sink: &Ping) -> Result<Secret, Trouble> {
 }
 
 /// The URL for one replication; a query that it has stays behind the path.
-fn url(secret: &Secret, [spec, host, replication]: [&str; 3], end: &str, run: &str) -> String {
+#[must_use]
+pub fn url(secret: &Secret, [spec, host, replication]: [&str; 3], end: &str, run: &str) -> String {
     let names = [("{spec}", spec), ("{host}", host), ("{replication}", replication)];
     let url = names.iter().fold(secret.reveal().to_owned(), |url, (hole, name)| url.replace(hole, name));
     let (path, query) = url.split_once('?').map_or((url.as_str(), None), |(path, query)| (path, Some(query)));
