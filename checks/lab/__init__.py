@@ -17,6 +17,7 @@ remote       commands in a guest through OpenSSH
 vm           one machine: start, kill, reset, disks, commands
 instance     a machine that boots as an instance of EC2, without EC2's API
 pool         a pool on a disk of its own
+receivers    Prometheus and its node exporter, to be told of runs
 evidence     keeps what a person needs after a failure
 lab          two machines with a pool each, and everything cleaned up after
 """

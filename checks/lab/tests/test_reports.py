@@ -1,22 +1,23 @@
 """Every run is told of, whatever becomes of it, and the doctor finds what is wrong."""
 
 import json
+import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from checks.lab import tree, wait
+from checks.lab import process, receivers, tree, wait
 from checks.lab.cycle import SOURCE, send
 from checks.lab.pool import zfs
-from checks.lab.product import Product
+from checks.lab.product import SAFE, Product, binary, static_spec
 from checks.lab.tests import desk as desks_here
 from checks.lab.tests.desk import TAGS, Desk, Desks
 
 PERMISSIONS = ["RunInstances", "CreateVolume", "CreateSecurityGroup"]
 OF_AN_INSTANCE = ["AttachVolume", "TerminateInstances"]
-STATE = "/var/lib/dormouse/reports/lab"
 
 
 @pytest.fixture
@@ -77,6 +78,82 @@ def test_the_doctor_says_what_up_has_to_make(desks: Desks) -> None:
     missing = ["volume of archiver", "image of archiver", "security group of archiver"]
     assert bad(found) == missing, found
     assert all("dormouse up archiver" in found[check]["fix"] for check in missing), found
+
+
+RULES_TEST = """
+rule_files: [rules.yml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - series: 'dormouse_last_success_timestamp_seconds{spec="lab",host="home",replication="safe"}'
+        values: '0x200 _x100'
+    alert_rule_test:
+      - {eval_time: 59m, alertname: DormouseStale, exp_alerts: []}
+      - eval_time: 61m
+        alertname: DormouseStale
+        exp_alerts: [&late {exp_labels: {spec: lab, host: home, replication: safe, severity: critical},
+          exp_annotations: {summary: "No backup of home/safe has succeeded for 60 min: `dormouse status` on home says more"}}]
+      - {eval_time: 250m, alertname: DormouseStale, exp_alerts: [*late]}
+"""
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Path:
+    """A folder with a spec whose runs go to Prometheus, and a `zfs` that always fails."""
+    spec = static_spec({"safe": SAFE}, "192.0.2.1")
+    prometheus = {"textfile_dir": str(tmp_path), "rules_file": str(tmp_path / "rules.yml")}
+    spec["hosts"]["home"]["report"] = {"prometheus": prometheus}
+    (tmp_path / "dormouse.json").write_text(json.dumps(spec))
+    (tmp_path / "zfs").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "zfs").chmod(0o755)
+    return tmp_path
+
+
+def dormouse(folder: Path, *arguments: str) -> process.Result:
+    variables = {"PATH": f"{folder}:/usr/bin:/bin", "STATE_DIRECTORY": folder / "state"}
+    variables |= {"RUNTIME_DIRECTORY": folder / "run"}
+    shown = [f"{name}={value}" for name, value in variables.items()]
+    argv = [str(binary("dormouse")), "--spec", str(folder / "dormouse.json"), "--host", "home"]
+    return process.run(["env", "-i", *shown, *argv, *arguments], check=False)
+
+
+def test_the_node_exporter_shows_the_metrics_of_a_run(watched: Path) -> None:
+    assert dormouse(watched, "replicate").code == 1
+    metrics = (watched / "dormouse_lab_safe.prom").read_bytes()
+    process.run([str(receivers.prometheus() / "promtool"), "check", "metrics"], stdin=metrics)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    options = [f"--web.listen-address={address}", "--collector.disable-defaults", "--collector.textfile"]
+    options.append(f"--collector.textfile.directory={watched}")
+    exporter = process.start([str(receivers.prometheus() / "prometheus-node-exporter"), *options])
+    try:
+        wait.until(lambda: scraped(address), "the node exporter answers")
+        shown = scraped(address)
+    finally:
+        exporter.kill()
+        exporter.wait()
+    labels = 'archiver="archiver",host="home",replication="safe",spec="lab"'
+    assert f"dormouse_last_run_success{{{labels}}} 0" in shown, shown
+    assert "node_textfile_scrape_error 0" in shown, shown
+
+
+def scraped(address: str) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{address}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+def test_prometheus_raises_the_alarm_when_no_run_succeeds_or_the_host_is_dead(watched: Path) -> None:
+    done = dormouse(watched, "alarm", "apply")
+    assert done.code == 0, done
+    promtool = str(receivers.prometheus() / "promtool")
+    process.run([promtool, "check", "rules", str(watched / "rules.yml")])
+    (watched / "test.yml").write_text(RULES_TEST)
+    process.run([promtool, "test", "rules", str(watched / "test.yml")])
 
 
 def reported(product: Product) -> list[dict[str, Any]]:
