@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser};
 
 use crate::command::Command;
+use crate::log::Format;
 
 /// ZFS backups onto a machine that sleeps.
 ///
@@ -46,7 +47,17 @@ pub struct Global {
     /// Print the result as JSON, for machines
     #[arg(long, global = true)]
     pub json: bool,
-    /// Show each command line that is run
+    /// How errors, warnings and what is under way are told on stderr
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        env = "DORMOUSE_LOG_FORMAT"
+    )]
+    pub log_format: Format,
+    /// Show each command line that is run; twice: how each of them ended, too
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use crate::log;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -126,6 +127,7 @@ impl Process {
     pub async fn wait(mut self) -> Result<Finished, Error> {
         let failed = |source| Error::Output { command: self.command.clone(), source };
         let status = self.child.wait().await.map_err(failed)?;
+        log::detail(&format!("{}: {}", crate::exec::status(status), self.command));
         Ok(Finished { status, stderr: self.stderr.await.unwrap_or_default() })
     }
 
@@ -236,7 +238,7 @@ impl Exec {
     fn spawn(&self, argv: &[String], stdin: Stdio, stdout: Stdio) -> Result<Process, Error> {
         let command = display(argv);
         if self.verbose {
-            eprintln!("+ {command}");
+            log::command(&command);
         }
         let (program, arguments) = argv.split_first().map_or(("", argv), |(program, rest)| (program, rest));
         let mut child = Command::new(program)

@@ -12,7 +12,7 @@
 //! - [`zfs`]: the pure core: listings, plans, command lines
 //! - [`ssh`], [`exec`]: the connection; the only place that starts processes
 //! - [`lock`], [`folder`]: one run at a time; what outlives one
-//! - [`error`], [`output`]: what goes wrong; how it is told
+//! - [`error`], [`output`], [`log`]: what goes wrong; how it is told
 
 pub mod archiver;
 pub mod cli;
@@ -24,6 +24,7 @@ pub mod error;
 pub mod exec;
 pub mod folder;
 pub mod lock;
+pub mod log;
 pub mod output;
 pub mod provider;
 pub mod replicate;
@@ -45,6 +46,7 @@ use crate::error::{Error, Exit};
 pub fn main() -> Exit {
     let cli = Cli::parse();
     let json = cli.global.json;
+    log::start(cli.global.log_format, cli.global.verbose);
     run(&cli).unwrap_or_else(|error| {
         if json {
             println!("{:#}", output::error_json(&error));

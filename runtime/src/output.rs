@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::error::{Error, Exit};
+use crate::log;
 
 /// `12.30 MiB`.
 #[must_use]
@@ -67,8 +68,8 @@ pub fn ask(question: &str) -> Result<String, Error> {
 /// Prints an error, once, with what to do.
 pub fn print_error(error: &Error, context: &str) {
     match error {
-        Error::Spec(text) => eprintln!("{}", text.trim_end()),
-        other => eprintln!("error: {context}{other}\n  help: {}", other.help()),
+        Error::Spec(text) => log::note(text.trim_end()),
+        other => log::error(&format!("{context}{other}"), &other.help()),
     }
 }
 

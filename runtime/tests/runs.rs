@@ -278,6 +278,60 @@ fn a_state_folder_that_cannot_be_used_does_not_change_the_run() {
 }
 
 #[test]
+fn no_secret_is_in_any_log() {
+    // It repeats everything that it was asked, as some services do.
+    let service = Service::new(|request| (400, format!("{request:?}")));
+    let host = Host::new(&json!({}));
+    let file = |name: &str, text: &str| {
+        std::fs::write(host.path(name), text).unwrap();
+        host.path(name)
+    };
+    let report = json!({
+        "honeycomb": { "dataset": "zfs", "api_key_file": file("key", KEY), "api_host": service.url, "recipients": ["a@b.c"] },
+        "otlp": { "endpoint": service.url, "headers_file": file("headers", &format!("Authorization: {KEY}")) },
+        "ping": { "url_file": file("ping", &format!("{}/{KEY}", service.url)),
+                  "healthchecks": { "api_key_file": file("hc", KEY), "api_url": service.url } },
+        "webhook": { "url_file": file("hook", &format!("{}/{KEY}?{KEY}", service.url)) },
+        "command": ["cat"],
+        "notify": { "ntfy": { "url_file": file("ntfy", &format!("{}/{KEY}", service.url)) } },
+    });
+    let spec = std::fs::read_to_string(host.path("dormouse.json")).unwrap();
+    let mut spec: Value = serde_json::from_str(&spec).unwrap();
+    spec["hosts"]["desktop"]["report"] = report;
+    std::fs::write(host.path("dormouse.json"), spec.to_string()).unwrap();
+    let said = |log_format: &str| {
+        let commands: [&[&str]; 5] =
+            [&["replicate"], &["report"], &["doctor"], &["alarm", "apply"], &["alarm", "check"]];
+        let outputs =
+            commands.map(|command| host.run(&[&["-vv", "--log-format", log_format], command].concat()));
+        outputs.map(|output| stderr(&output) + &String::from_utf8(output.stdout).unwrap()).concat()
+    };
+    for log_format in ["text", "json"] {
+        let text = said(log_format);
+        assert!(
+            text.contains("zfs list") && text.contains("exit code 1") && text.contains("answered 400"),
+            "{text}"
+        );
+        assert!(!text.contains(KEY), "{text}");
+    }
+    // The control: what zfs says is shown, so it would have been seen.
+    host.zfs(&format!("echo {KEY} >&2; exit 1"));
+    assert!(said("text").contains(KEY));
+}
+
+#[test]
+fn machines_can_read_each_line_that_is_told() {
+    let host = Host::with_webhook("http://127.0.0.1:1/");
+    let output = host.run(&["-vv", "--log-format", "json", "replicate"]);
+    let lines: Vec<Value> = stderr(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let level = |wanted: &str| lines.iter().find(|line| line["level"] == wanted).unwrap();
+    assert!(level("command")["message"].as_str().unwrap().starts_with("zfs list"));
+    assert!(level("detail")["message"].as_str().unwrap().starts_with("exit code 1: zfs list"));
+    assert!(level("error")["help"].as_str().unwrap().contains("nothing was sent"));
+    assert!(level("warning")["message"].as_str().unwrap().starts_with("report to webhook"));
+}
+
+#[test]
 fn files_of_events_are_their_owners_alone() {
     let host = Host::with_webhook("http://127.0.0.1:1/");
     host.run(&["replicate"]);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::plan;
 use crate::context::Context;
 use crate::error::{Error, Exit};
+use crate::log;
 use crate::output::{count, error_json, human_age, human_bytes, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::outcome::{Outcome, Result as Fate};
@@ -107,10 +108,10 @@ fn print(outcome: &Outcome) {
         if matches!(dataset.result, Fate::Failed | Fate::Refused) {
             let message = dataset.message.as_deref().unwrap_or("it failed");
             let help = dataset.help.as_deref().unwrap_or("run it again");
-            eprintln!("error: {} -> {}: {message}\n  help: {help}", dataset.dataset, dataset.target);
+            log::error(&format!("{} -> {}: {message}", dataset.dataset, dataset.target), help);
         }
     }
-    outcome.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    outcome.warnings.iter().for_each(|warning| log::warning(warning, None));
     println!("{}: {}", outcome.replication, summary(outcome));
 }
 

@@ -14,6 +14,7 @@ use super::token::TokenFile;
 use crate::context::Context;
 use crate::error::Error;
 use crate::folder;
+use crate::log;
 
 /// Tag with the hash of the configuration that an image was baked with.
 pub const CONFIGURATION: &str = "dormouse:configuration";
@@ -220,7 +221,7 @@ impl<'a> Machine<'a> {
     /// Says on stderr what is waited for.
     pub fn note(&self, since: Instant, text: &str) {
         if !self.context.json {
-            eprintln!("{}: {text} [{} s]", self.name, since.elapsed().as_secs());
+            log::note(&format!("{}: {text} [{} s]", self.name, since.elapsed().as_secs()));
         }
     }
 }

@@ -11,6 +11,7 @@ use super::spool::{Entry, Folder};
 use crate::exec::Exec;
 use crate::folder;
 use crate::lock::Lock;
+use crate::log;
 
 /// How long telling everybody may take altogether, and how long one of them may take.
 const ALTOGETHER: Duration = Duration::from_secs(10);
@@ -80,6 +81,7 @@ impl Round<'_> {
             }
             match sink.send(&entry.event, self.exec, EACH.min(left)).await {
                 Ok(()) => {
+                    log::detail(&format!("told {name} of run {}", entry.event.run));
                     self.told.insert(told);
                 }
                 Err(trouble) => {
@@ -97,6 +99,6 @@ impl Round<'_> {
 /// Says who could not be told.
 pub fn warn(troubles: &[(&'static str, Trouble)]) {
     for (name, trouble) in troubles {
-        eprintln!("warning: report to {name}: {trouble}\n  help: {}", trouble.help());
+        log::warning(&format!("report to {name}: {trouble}"), Some(trouble.help()));
     }
 }

@@ -8,10 +8,14 @@ use ureq::http::{Method, Request as HttpRequest};
 
 use super::secret::Secret;
 use super::sink::Trouble;
+use crate::log;
 
 /// How much of an answer is read, in bytes, and how much of a refusal is told, in characters.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 const MAX_TOLD: usize = 300;
+
+/// Headers that are no secrets.
+const PUBLIC: [&str; 5] = ["Content-Type", "Priority", "Tags", "Title", "X-Honeycomb-Event-Time"];
 
 /// Whether the server of a URL answers anything, asked for its front page.
 ///
@@ -104,9 +108,7 @@ impl Request {
             .user_agent(concat!("dormouse/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();
-        let no_answer = |error: &dyn std::fmt::Display| {
-            Trouble::NoAnswer(error.to_string().replace(&self.url, "the URL"))
-        };
+        let no_answer = |error: &dyn std::fmt::Display| Trouble::NoAnswer(self.clean(&error.to_string()));
         let mut request = HttpRequest::builder().method(self.method.clone()).uri(&self.url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -115,11 +117,22 @@ impl Request {
         let mut answer = agent.run(request).map_err(|error| no_answer(&error))?;
         let text = answer.body_mut().with_config().limit(MAX_ANSWER).lossy_utf8(true).read_to_string();
         let status = answer.status();
+        log::detail(&format!("{} was answered with {status}", self.method));
         if status.is_success() {
             return Ok(text.unwrap_or_default());
         }
-        let detail: String = text.unwrap_or_default().chars().take(MAX_TOLD).collect();
-        let detail = detail.split_whitespace().collect::<Vec<_>>().join(" ").replace(&self.url, "the URL");
+        let detail = self.clean(&text.unwrap_or_default());
+        let detail: String = detail.chars().take(MAX_TOLD).collect();
+        let detail = detail.split_whitespace().collect::<Vec<_>>().join(" ");
         Err(Trouble::Refused { status: status.as_u16(), detail })
+    }
+
+    /// A text without the URL and the headers: some services repeat what they were asked.
+    fn clean(&self, text: &str) -> String {
+        let text = text.replace(&self.url, "the URL");
+        let path = self.url.splitn(4, '/').nth(3).filter(|path| !path.is_empty());
+        let text = path.map_or_else(|| text.clone(), |path| text.replace(path, "…"));
+        let secrets = self.headers.iter().filter(|(name, _)| !PUBLIC.contains(&name.as_str()));
+        secrets.fold(text, |text, (_, value)| text.replace(value, "…"))
     }
 }

@@ -16,6 +16,7 @@ use super::{deliver, sink::Trouble};
 use crate::context::Context;
 use crate::ec2::price::Prices;
 use crate::error::{Error, Exit};
+use crate::log;
 use crate::provider::session::Closing;
 use crate::replicate::Run;
 use crate::replicate::outcome::Outcome;
@@ -49,10 +50,7 @@ impl<'a> Recorder<'a> {
     /// A recorder; runs of which nobody heard are reported first.
     pub async fn new(context: &'a Context) -> Self {
         let folder = Folder::of(&context.spec.name);
-        if let Err(error) = &folder {
-            eprintln!("warning: this run cannot be reported: {error}\n  help: {}", error.help());
-        }
-        let folder = folder.ok();
+        let folder = folder.map_err(|error| warn(Err(error))).ok();
         if let Some(folder) = &folder {
             warn(reap(context, folder, None).await);
         }
@@ -265,6 +263,6 @@ fn cost(context: &Context, archiver: &str, seconds: u64) -> Option<f64> {
 /// Reporting never fails a run.
 fn warn(result: Result<(), Error>) {
     if let Err(error) = result {
-        eprintln!("warning: this run cannot be reported: {error}\n  help: {}", error.help());
+        log::warning(&format!("this run cannot be reported: {error}"), Some(&error.help()));
     }
 }

@@ -1,0 +1,318 @@
+//! `docs/errors.md` is made from the code: every error with its text, its cause and what to do.
+//!
+//! `DORMOUSE_BLESS=1 cargo test -p dormouse --test errors` writes it anew; read the diff.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Display};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use dormouse::ec2::failure::Failure;
+use dormouse::ec2::problem::Problem;
+use dormouse::error::{Error, Exit};
+use dormouse::exec;
+use dormouse::report::sink::Trouble;
+use dormouse::zfs::Guid;
+use dormouse::zfs::plan::Refusal;
+
+const INTRODUCTION: &str = "# Errors
+
+Made from the code by `DORMOUSE_BLESS=1 cargo test -p dormouse --test errors`, with names that stand
+for yours. Each error says what failed, on which object and why, then what to do; where the data might
+be in doubt, it says whether it is safe.
+
+None of them means that a backup was lost. Nothing that Dormouse runs destroys a snapshot, a dataset or
+a pool; a volume goes with `down --destroy-data` only. Whatever failed can simply be run again.
+";
+
+/// An error as it is told.
+struct Told {
+    variant: String,
+    text: String,
+    help: String,
+    exit: Option<Exit>,
+}
+
+fn told<E: Debug + Display>(error: &E, help: impl Into<String>, exit: Option<Exit>) -> Told {
+    let variant = format!("{error:?}").split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
+    Told { variant, text: error.to_string(), help: help.into(), exit }
+}
+
+/// The variants of an enum in a source file, with the first paragraph of their documentation.
+fn variants(source: &str, name: &str) -> BTreeMap<String, String> {
+    let source = source.split_once(&format!("pub enum {name} {{\n")).unwrap().1;
+    let source = source.split_once("\n}\n").unwrap().0;
+    let (mut found, mut documentation) = (BTreeMap::new(), Vec::new());
+    for line in source.lines() {
+        let Some(line) = line.strip_prefix("    ").filter(|line| !line.starts_with(' ')) else { continue };
+        if let Some(text) = line.strip_prefix("/// ") {
+            documentation.push(text.to_owned());
+        } else if line.starts_with(|c: char| c.is_ascii_uppercase()) {
+            let variant = line.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            found.insert(variant.to_owned(), std::mem::take(&mut documentation).join(" "));
+        }
+    }
+    found
+}
+
+/// The operating system's word for this number (errno(3)).
+fn os(number: i32) -> std::io::Error {
+    std::io::Error::from_raw_os_error(number)
+}
+
+fn no_such_file() -> std::io::Error {
+    os(2)
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn s(text: &str) -> String {
+    text.to_owned()
+}
+
+fn problem() -> Problem {
+    let message = s("You are not authorized to perform this operation");
+    Problem { action: "RunInstances", code: Some(s("UnauthorizedOperation")), message }
+}
+
+fn errors() -> Vec<Told> {
+    let (archiver, address, detail) = (s("nas"), s("nas.lan:22"), s("Connection refused"));
+    let path = || PathBuf::from("/home/me/dormouse.json");
+    let all = vec![
+        Error::Spec(s("dormouse.json: archivers.nas: this field is required")),
+        Error::NoSpec { path: path(), source: no_such_file() },
+        Error::UnknownHost { host: s("laptop"), known: strings(&["desktop"]), spec: path() },
+        Error::UnknownReplication { name: s("unsafe"), host: s("desktop"), known: strings(&["safe"]) },
+        Error::UnknownArchiver { name: s("nsa"), known: strings(&["nas"]) },
+        Error::AlwaysOn { archiver: archiver.clone() },
+        Error::MissingFile {
+            what: "the private key",
+            path: "/root/secrets/hosts/desktop/id_ed25519".into(),
+            source: no_such_file(),
+        },
+        Error::Locked { name: s("safe"), holder: s("pid 4711") },
+        Error::Folder { path: "/run/dormouse".into(), source: os(13) },
+        Error::Unreachable { archiver: archiver.clone(), address: address.clone(), detail },
+        Error::HostKey {
+            archiver: archiver.clone(),
+            address,
+            known_hosts: "generated/known_hosts".into(),
+            detail: s("Host key verification failed."),
+        },
+        Error::Identity {
+            archiver: archiver.clone(),
+            user: s("backup"),
+            identity: "secrets/hosts/desktop/id_ed25519".into(),
+            detail: s("Permission denied (publickey)."),
+        },
+        Error::NoPool { archiver, pool: s("tank"), detail: s("cannot open 'tank': no such pool") },
+        Error::NoSource { dataset: s("rpool/safe") },
+        Error::Listing {
+            dataset: s("rpool/safe"),
+            place: s("on this host"),
+            detail: s("`zfs list …` failed (exit code 1)"),
+        },
+        Error::Ec2(Failure::NoVolume { archiver: s("archiver") }),
+        Error::NoAlarm,
+        Error::Alarm {
+            service: "honeycomb",
+            source: Trouble::Refused { status: 401, detail: s("unknown API key") },
+        },
+        Error::Program(programs().remove(0)),
+        Error::Argument(s("\"tank/a\\0b\"")),
+        Error::System(os(28)),
+        Error::Interrupted("SIGTERM"),
+    ];
+    all.iter().map(|error| told(error, error.help(), Some(error.exit()))).collect()
+}
+
+fn failures() -> Vec<Told> {
+    let (archiver, instance, region) = (|| s("archiver"), || s("i-0abc"), || s("us-west-2"));
+    let volume = || s("vol-0abc");
+    let all = vec![
+        Failure::Call(problem()),
+        Failure::LaunchUnanswered {
+            archiver: archiver(),
+            problem: Problem { action: "RunInstances", code: None, message: s("connection reset") },
+        },
+        Failure::NoVolume { archiver: archiver() },
+        Failure::NoImage {
+            archiver: archiver(),
+            what: s("of its configuration (0123456789abcdef)"),
+            help: s("bake it: `dormouse up archiver`"),
+        },
+        Failure::NoGroup { archiver: archiver() },
+        Failure::NoAddress { archiver: archiver(), instance: instance() },
+        Failure::VolumeElsewhere { archiver: archiver(), volume: volume(), instance: instance() },
+        Failure::VolumeZone { volume: volume(), zone: s("us-west-2a"), wanted: s("us-west-2d") },
+        Failure::VolumeWouldGo { volume: volume(), instance: instance() },
+        Failure::NoCaller { url: s("https://checkip.amazonaws.com/"), detail: s("timeout") },
+        Failure::VolumeShrinks { archiver: archiver(), volume: volume(), size: 500, wanted: 200 },
+        Failure::InUse { archiver: archiver(), sessions: 1 },
+        Failure::NotCopied {
+            dataset: s("archive-old/desktop"),
+            reason: s("it has data that is in no snapshot"),
+        },
+        Failure::NotGrown { volume: volume(), reason: s("a modification is under way") },
+        Failure::NotBlank { volume: volume(), pool: s("archive"), detail: s("no such pool available") },
+        Failure::NotRebuilt { archiver: archiver(), log: s("error: attribute 'foo' missing") },
+        Failure::NoBake { image: s("ami-0abc"), reason: s("the snapshot failed") },
+        Failure::LeftOver { archiver: archiver(), ids: strings(&["i-0abc", "sg-0abc"]) },
+        Failure::Stuck { what: volume(), state: "is not attached", seconds: 600 },
+        Failure::Ended { instance: instance(), reason: s("Client.InstanceInitiatedShutdown") },
+        Failure::NotAsked {
+            archiver: archiver(),
+            instance: instance(),
+            region: region(),
+            detail: s("it cannot be reached"),
+        },
+        Failure::MayStillRun { instance: instance(), region: region(), detail: problem().to_string() },
+    ];
+    all.iter().map(|error| told(error, error.help(), Some(error.exit()))).collect()
+}
+
+/// Refusals of EC2, by their kind.
+fn problems() -> Vec<Told> {
+    let codes = [
+        "UnauthorizedOperation",
+        "AuthFailure",
+        "InsufficientInstanceCapacity",
+        "RequestLimitExceeded",
+        "InvalidVolume.NotFound",
+        "VolumeInUse",
+        "IncorrectState",
+        "InvalidVolume.ZoneMismatch",
+        "InvalidGroup.Duplicate",
+        "IdempotentParameterMismatch",
+        "IdempotentInstanceTerminated",
+        "VcpuLimitExceeded",
+        "",
+        "InternalError",
+    ];
+    let tell = |code: &str| {
+        let code = (!code.is_empty()).then(|| s(code));
+        let problem = Problem { action: "RunInstances", code, message: s("EC2's own words") };
+        Told { variant: format!("{:?}", problem.kind()), ..told(&problem, problem.help(), None) }
+    };
+    codes.into_iter().map(tell).collect()
+}
+
+fn programs() -> Vec<exec::Error> {
+    let command = || s("zfs send -L -c -e rpool/safe@monday");
+    vec![
+        exec::Error::Start { program: s("zfs"), source: no_such_file() },
+        exec::Error::Failed {
+            command: command(),
+            status: ExitStatus::from_raw(256),
+            stderr: s("cannot open 'rpool/safe@monday': dataset does not exist"),
+        },
+        exec::Error::Deadline { command: command(), after: Duration::from_secs(600) },
+        exec::Error::Output { command: command(), source: os(32) },
+    ]
+}
+
+fn refusals() -> Vec<Told> {
+    let all = [
+        Refusal::TargetOccupied,
+        Refusal::NoCommonSnapshot { here: strings(&["monday", "tuesday"]), there: strings(&["january"]) },
+        Refusal::NameTaken { name: s("monday"), here: Guid(1), there: Guid(2) },
+    ];
+    let help =
+        "nothing was changed, both sides are intact; the message ends with the command that keeps both";
+    all.iter().map(|refusal| told(refusal, help, Some(Exit::Conflict))).collect()
+}
+
+fn troubles() -> Vec<Told> {
+    let all = [
+        Trouble::Secret { path: "/run/secrets/honeycomb".into(), detail: s("it is empty") },
+        Trouble::Refused { status: 401, detail: s("unknown API key") },
+        Trouble::NoAnswer(s("Connection refused")),
+        Trouble::Strange(s("it rejected 4 spans: too old")),
+        Trouble::File {
+            path: "/var/lib/node-exporter/dormouse_home_safe.prom".into(),
+            source: no_such_file(),
+        },
+        Trouble::Program(programs().remove(0)),
+    ];
+    all.iter().map(|trouble| told(trouble, trouble.help(), None)).collect()
+}
+
+/// A section: each variant of the enum, in the order of the examples.
+fn section(title: &str, source: &str, name: &str, all: &[Told]) -> String {
+    let documented = variants(source, name);
+    let mut named: Vec<&String> = all.iter().map(|told| &told.variant).collect();
+    named.sort();
+    named.dedup();
+    assert_eq!(
+        named,
+        documented.keys().collect::<Vec<_>>(),
+        "{name}: an example of each, and of nothing else"
+    );
+    let mut text = format!("\n## {title}\n");
+    for Told { variant, text: said, help, exit } in all {
+        let exit = exit.map(|exit| format!(", exit code {}", exit as u8)).unwrap_or_default();
+        text.push_str(&format!(
+            "\n### {variant}\n\n{}\n\n```\nerror: {said}\n  help: {help}\n```\n",
+            sentence(&documented[variant], &exit)
+        ));
+    }
+    text
+}
+
+fn sentence(documentation: &str, exit: &str) -> String {
+    format!("{}{exit}.", documentation.trim_end_matches('.'))
+}
+
+fn catalogue() -> String {
+    let programs: Vec<Told> = programs()
+        .into_iter()
+        .map(|error| {
+            let text = told(&error, "", None);
+            let error = Error::Program(error);
+            Told { variant: text.variant, ..told(&error, error.help(), Some(error.exit())) }
+        })
+        .collect();
+    [
+        INTRODUCTION.to_owned(),
+        section("Commands", include_str!("../src/error.rs"), "Error", &errors()),
+        section(
+            "Conflicts between host and archiver",
+            include_str!("../src/zfs/plan.rs"),
+            "Refusal",
+            &refusals(),
+        ),
+        section("Archivers on EC2", include_str!("../src/ec2/failure.rs"), "Failure", &failures()),
+        section("What EC2 refuses", include_str!("../src/ec2/problem.rs"), "Kind", &problems()),
+        section("Programs", include_str!("../src/exec.rs"), "Error", &programs),
+        section("Reports", include_str!("../src/report/sink.rs"), "Trouble", &troubles()),
+    ]
+    .concat()
+}
+
+#[test]
+fn the_catalogue_of_errors_is_what_the_code_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
+    let wanted = catalogue();
+    if std::env::var_os("DORMOUSE_BLESS").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap();
+    let different = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
+    assert!(found == wanted, "bless it and read the diff; it begins with {different:?}");
+}
+
+#[test]
+fn every_error_says_what_to_do_in_one_breath() {
+    let all = [errors(), failures(), problems(), refusals(), troubles()];
+    for Told { variant, text, help, .. } in all.iter().flatten() {
+        assert!(!text.is_empty() && !help.is_empty(), "{variant}");
+        assert!(help.len() < 400 && !help.ends_with('.'), "{variant}: {help}");
+        assert!(!help.contains("failed"), "{variant}: {help}");
+    }
+}
