@@ -171,6 +171,14 @@ pub enum Error {
     /// Something about an archiver on EC2.
     #[error(transparent)]
     Ec2(#[from] Failure),
+    /// What the service did is not for this user to read.
+    #[error("what the service knows lies in {}, which this user cannot read: {source}", .path.display())]
+    ServiceState {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
     /// The spec names nobody who could raise an alarm.
     #[error("the spec names no alarm for this host")]
     NoAlarm,
@@ -224,6 +232,7 @@ impl Error {
             | Self::NoPool { .. }
             | Self::NoSource { .. }
             | Self::Listing { .. }
+            | Self::ServiceState { .. }
             | Self::Alarm { .. }
             | Self::Program(_)
             | Self::Argument(_)
@@ -278,6 +287,7 @@ impl Error {
             Self::UnknownArchiver { .. } => "name one of these".to_owned(),
             Self::AlwaysOn { .. } => "use it as it is: `dormouse replicate`".to_owned(),
             Self::Ec2(failure) => failure.help(),
+            Self::ServiceState { .. } => "ask as root: `sudo dormouse status`".to_owned(),
             Self::NoAlarm => "set `recipients` of `honeycomb`, `healthchecks` of `ping` or `rules_file` of \
                  `prometheus` in this host's `report`"
                 .to_owned(),

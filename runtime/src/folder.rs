@@ -32,6 +32,13 @@ pub fn state() -> Result<PathBuf, Error> {
     make(path.unwrap_or_else(|| std::env::temp_dir().join(format!("dormouse-{}", user.as_raw()))))
 }
 
+/// The folder of state of the service that the modules and units of this repository set up, which
+/// has a user of its own (`StateDirectory=dormouse/service`); for those who look at what it did.
+#[must_use]
+pub fn service_state() -> PathBuf {
+    PathBuf::from("/var/lib/dormouse/service")
+}
+
 /// A folder for this process' ssh sockets. Those of processes that were killed are removed.
 ///
 /// # Errors

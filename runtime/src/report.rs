@@ -5,7 +5,7 @@
 //! - [`event`]: what is told about it, made from its outcome
 //! - [`spool`]: events on the disk until they are sent, and for a while after
 //! - [`seen`]: what was last seen of replications and archivers
-//! - [`health`]: how things stand, from that
+//! - [`known`]: that, from every folder that tells it; [`health`]: how things stand by it
 //! - [`deliver`]: events to [`sink`]s, in bounded time
 //! - [`http`], [`secret`]: one request; what a service must be told and nobody else
 //! - [`alarm`]: what goes off when runs are missing
@@ -19,6 +19,7 @@ pub mod deliver;
 pub mod event;
 pub mod health;
 pub mod http;
+pub mod known;
 pub mod recorder;
 pub mod run;
 pub mod secret;

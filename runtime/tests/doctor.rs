@@ -64,7 +64,7 @@ impl Host {
         }
         host.write(
             "bin/zfs.allow",
-            "Local+Descendent permissions:\n\tuser backup bookmark,destroy,hold,release,send\n",
+            "Local+Descendent permissions:\n\tuser backup bookmark,destroy,hold,release,send,userprop\n",
             0o644,
         );
         host
@@ -124,6 +124,18 @@ fn where_all_is_well_only_the_archiver_that_does_not_answer_is_found() {
     let checks: Vec<&str> = findings.iter().map(|finding| finding["check"].as_str().unwrap()).collect();
     let first = ["spec", "zfs", "source of safe"];
     assert_eq!(checks[..3], first, "what others depend on comes first");
+}
+
+#[test]
+fn a_right_that_is_missing_is_named_with_the_command_that_gives_it() {
+    let host = Host::new(plain);
+    host.write(
+        "bin/zfs.allow",
+        "Local permissions:\n\tuser backup bookmark,hold,release,send,userprop\n",
+        0o644,
+    );
+    let bad = host.bad();
+    assert!(bad.len() == 1 && bad[0].contains("zfs allow -u backup destroy rpool/safe"), "{bad:?}");
 }
 
 type Break = fn(&Host);
@@ -190,7 +202,7 @@ fn each_mistake_is_found_and_has_its_fix() {
                 )
             },
             "oom-kill",
-            "journalctl -u dormouse-safe.service",
+            "journalctl -u dormouse@safe.service",
         ),
         (
             |host| std::fs::remove_file(host.path("bin/notifier")).unwrap(),

@@ -18,6 +18,7 @@ use dormouse::exec;
 use dormouse::report::sink::Trouble;
 use dormouse::zfs::Guid;
 use dormouse::zfs::plan::Refusal;
+use dormouse_generator::name::DatasetName;
 
 const INTRODUCTION: &str = "# Errors
 
@@ -119,6 +120,7 @@ fn errors() -> Vec<Told> {
             detail: s("`zfs list …` failed (exit code 1)"),
         },
         Error::Ec2(Failure::NoVolume { archiver: s("archiver") }),
+        Error::ServiceState { path: "/var/lib/dormouse/service".into(), source: os(13) },
         Error::NoAlarm,
         Error::Alarm {
             service: "honeycomb",
@@ -220,6 +222,7 @@ fn programs() -> Vec<exec::Error> {
 fn refusals() -> Vec<Told> {
     let all = [
         Refusal::TargetOccupied,
+        Refusal::Renamed { from: DatasetName::new("vault/home/old").unwrap() },
         Refusal::NoCommonSnapshot { here: strings(&["monday", "tuesday"]), there: strings(&["january"]) },
         Refusal::NameTaken { name: s("monday"), here: Guid(1), there: Guid(2) },
     ];

@@ -9,6 +9,7 @@ use crate::error::{Error, Exit};
 use crate::output::print_json;
 use crate::report::alarm::notify::{self, Told};
 use crate::report::alarm::{self, Watched};
+use crate::report::known::Known;
 use crate::report::spool::Folder;
 use crate::report::{deliver, health, recorder};
 
@@ -70,9 +71,9 @@ async fn apply(context: &Context) -> Result<Exit, Error> {
 
 async fn check(context: &Context) -> Result<Exit, Error> {
     let (folder, now) = (Folder::of(&context.spec.name)?, Timestamp::now().as_second());
-    let runs = context.replications(&[])?;
+    let (runs, known) = (context.replications(&[])?, Known::of(&context.spec.name)?);
     let notify = recorder::report(context).and_then(|report| report.notify.as_ref());
-    let stands: Vec<_> = runs.iter().map(|run| health::of(run, &folder, now)).collect();
+    let stands: Vec<_> = runs.iter().map(|run| health::of(run, &known, now)).collect();
     for one in &stands {
         context.say(&one.words(now));
         let told = folder.told(&one.replication);

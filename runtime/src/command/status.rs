@@ -15,6 +15,7 @@ use crate::output::{error_json, human_age, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::report::health;
+use crate::report::known::Known;
 use crate::report::spool::Folder;
 use crate::survey;
 use crate::zfs::Dataset;
@@ -71,13 +72,20 @@ impl Arguments {
     /// Only what concerns all replications.
     pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
         let runs = context.replications(&self.names)?;
-        let folder = Folder::of(&context.spec.name)?;
+        let known = match Known::of(&context.spec.name) {
+            // The datasets can be shown all the same.
+            Err(error @ Error::ServiceState { .. }) if self.max_age.is_none() => {
+                print_error(&error, "");
+                Known::only(Folder::of(&context.spec.name)?)
+            }
+            known => known?,
+        };
         let mut exits = vec![Exit::Done];
         if self.wake {
-            exits.extend(ask(context, &folder, &runs).await);
+            exits.extend(ask(context, &Folder::of(&context.spec.name)?, &runs).await);
         }
         let now = Timestamp::now().as_second();
-        let replications: Vec<_> = runs.iter().map(|run| health::of(run, &folder, now)).collect();
+        let replications: Vec<_> = runs.iter().map(|run| health::of(run, &known, now)).collect();
         if let Some(max_age) = self.max_age {
             let (line, good) = health::nagios(&replications, max_age.map(|Age(age)| age.as_secs()));
             println!("{line}");
@@ -85,10 +93,10 @@ impl Arguments {
         }
         let names: BTreeSet<&str> = runs.iter().map(|run| run.replication.archiver.as_str()).collect();
         let archivers: Vec<_> =
-            names.iter().filter_map(|name| health::archiver(context, &folder, name, now)).collect();
+            names.iter().filter_map(|name| health::archiver(context, &known, name, now)).collect();
         let (mut lines, mut errors) = (Vec::new(), Vec::new());
         for run in &runs {
-            match lines_of(run, &folder).await {
+            match lines_of(run, &known).await {
                 Ok(more) => lines.extend(more),
                 Err(error) => {
                     exits.push(error.exit());
@@ -143,10 +151,10 @@ async fn ask<'a>(context: &'a Context, folder: &Folder, runs: &[Run<'a>]) -> Vec
     exits
 }
 
-async fn lines_of(run: &Run<'_>, folder: &Folder) -> Result<Vec<Line>, Error> {
+async fn lines_of(run: &Run<'_>, known: &Known) -> Result<Vec<Line>, Error> {
     let cursors = run.cursors();
     let (exec, replication) = (run.context.exec, run.replication);
-    let last = folder.last_run(run.name).map(|last| last.event.datasets).unwrap_or_default();
+    let last = known.last_run(run.name).map(|last| last.event.datasets).unwrap_or_default();
     let unfinished: BTreeSet<String> =
         last.into_iter().filter(|dataset| dataset.unfinished).map(|dataset| dataset.dataset).collect();
     let line = |dataset: &Dataset| Line {

@@ -7,7 +7,7 @@ use super::finding::Finding;
 use crate::context::Context;
 use crate::exec;
 use crate::replicate::Run;
-use crate::report::spool::Folder;
+use crate::report::known::Known;
 
 /// ssh itself, and whether `ssh <archiver>` uses what was generated.
 pub(super) async fn ssh(context: &Context, runs: &[Run<'_>]) -> Vec<Finding> {
@@ -62,15 +62,22 @@ pub(super) async fn clock(context: &Context) -> Vec<Finding> {
     }]
 }
 
-/// Whether something starts the replications.
+/// Whether something starts the replications: a unit of the NixOS module, or of `docs/linux.md`.
 pub(super) async fn units(context: &Context, runs: &[Run<'_>]) -> Vec<Finding> {
+    let known = Known::of(&context.spec.name).ok();
     let mut findings = Vec::new();
     for run in runs {
-        let unit = format!("dormouse-{}.service", run.name);
-        let argv = ["systemctl", "show", "--property=LoadState,ActiveState,Result", &unit];
-        let asked = ask(context, &argv).await;
-        let trigger = Folder::of(&context.spec.name).ok().and_then(|folder| folder.last_run(run.name));
-        findings.push(unit_state(&unit, run.name, asked, trigger.map(|last| last.event.trigger)));
+        let (mut unit, mut asked) = (String::new(), Ok(String::new()));
+        for separator in ["@", "-"] {
+            unit = format!("dormouse{separator}{}.service", run.name);
+            let argv = ["systemctl", "show", "--property=LoadState,ActiveState,Result", &unit];
+            asked = ask(context, &argv).await;
+            if asked.as_ref().is_ok_and(|text| text.contains("LoadState=loaded")) {
+                break;
+            }
+        }
+        let last = known.as_ref().and_then(|known| known.last_run(run.name));
+        findings.push(unit_state(&unit, run.name, asked, last.map(|last| last.event.trigger)));
     }
     findings
 }

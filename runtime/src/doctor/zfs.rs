@@ -8,9 +8,12 @@ use crate::context::Context;
 use crate::exec;
 use crate::replicate::Run;
 
-/// What sending needs, as `zfs allow` names it: holds and cursors besides the streams. Destroying
-/// is for cursors, which are bookmarks.
-const RIGHTS: [&str; 5] = ["bookmark", "destroy", "hold", "release", "send"];
+/// What sending needs, as `zfs allow` names it: holds, cursors and marks besides the streams.
+/// Destroying is for cursors, which are bookmarks.
+const RIGHTS: [&str; 6] = ["bookmark", "destroy", "hold", "release", "send", "userprop"];
+
+/// The user of the service that the NixOS module and the units for every Linux set up.
+const SERVICE: &str = "dormouse";
 
 pub(super) async fn examine(context: &Context, runs: &[Run<'_>]) -> Vec<Finding> {
     let version = match ask(context, &["zfs", "version"]).await {
@@ -25,8 +28,10 @@ pub(super) async fn examine(context: &Context, runs: &[Run<'_>]) -> Vec<Finding>
         }
     };
     let mut findings = vec![version];
-    let user = ask(context, &["id", "-un"]).await.unwrap_or_default().trim().to_owned();
-    let groups = ask(context, &["id", "-Gn"]).await.unwrap_or_default();
+    // Root may do everything, and looks after the service's user, if there is one.
+    let asked: &[&str] = if rustix::process::getuid().is_root() { &[SERVICE] } else { &[] };
+    let user = ask(context, &[&["id", "-un"], asked].concat()).await.unwrap_or_default().trim().to_owned();
+    let groups = ask(context, &[&["id", "-Gn"], asked].concat()).await.unwrap_or_default();
     for run in runs {
         let source = run.replication.source.as_str();
         let check = format!("source of {}", run.name);
@@ -39,7 +44,7 @@ pub(super) async fn examine(context: &Context, runs: &[Run<'_>]) -> Vec<Finding>
             continue;
         }
         findings.push(Finding::good(check, format!("{source} is there")));
-        if !rustix::process::getuid().is_root() {
+        if !user.is_empty() {
             let allowed = ask(context, &["zfs", "allow", source]).await.unwrap_or_default();
             let groups: Vec<&str> = groups.split_whitespace().collect();
             findings.push(rights(source, &user, &permissions(&allowed, &user, &groups)));
@@ -90,7 +95,10 @@ mod tests {
         let all = permissions(PRINTED, "backup", &["backup", "wheel"]);
         assert_eq!(all.into_iter().collect::<Vec<_>>(), ["bookmark", "hold", "mount", "release", "send"]);
         let finding = rights("rpool/safe", "backup", &permissions(PRINTED, "backup", &[]));
-        assert_eq!(finding.fix.unwrap(), "as root: `zfs allow -u backup destroy,release rpool/safe`");
+        assert_eq!(
+            finding.fix.unwrap(),
+            "as root: `zfs allow -u backup destroy,release,userprop rpool/safe`"
+        );
         assert!(permissions("", "backup", &[]).is_empty());
     }
 }

@@ -4,9 +4,9 @@ use dormouse_generator::spec::{Archiver, Provider, VolumeType};
 use serde::Serialize;
 
 use super::event::Event;
+use super::known::Known;
 use super::recorder;
 use super::seen::{LastRun, Sight, Sleep};
-use super::spool::Folder;
 use crate::context::Context;
 use crate::ec2::price::Prices;
 use crate::output::{human_age, human_bytes};
@@ -61,10 +61,10 @@ pub struct ArchiverHealth {
 
 /// How a replication stands at `now`, by what was last seen of it.
 #[must_use]
-pub fn of(run: &Run<'_>, folder: &Folder, now: i64) -> Replication {
+pub fn of(run: &Run<'_>, known: &Known, now: i64) -> Replication {
     let alert_after =
         recorder::report(run.context).map_or(ALERT_AFTER, |report| report.alert_after.as_secs());
-    replication(run.name, &run.replication.archiver, folder.last_run(run.name), alert_after, now)
+    replication(run.name, &run.replication.archiver, known.last_run(run.name), alert_after, now)
 }
 
 /// How a replication stands at `now`.
@@ -91,17 +91,17 @@ pub fn replication(
 
 /// How an archiver stands, from what was last seen and the events that are kept.
 #[must_use]
-pub fn archiver(context: &Context, folder: &Folder, name: &str, now: i64) -> Option<ArchiverHealth> {
+pub fn archiver(context: &Context, known: &Known, name: &str, now: i64) -> Option<ArchiverHealth> {
     let spec = context.archiver(name).ok()?;
-    let events = folder.since(now - GROWTH);
+    let events = known.since(now - GROWTH);
     let ours: Vec<&Event> = events.iter().filter(|event| event.archiver == name).collect();
-    let pool = folder.pool(name);
+    let pool = known.pool(name);
     let growth_a_day = growth(&ours, pool.as_ref());
     let full_at = pool.as_ref().zip(growth_a_day).and_then(|(pool, growth)| full_at(pool, growth));
     let is_ec2 = matches!(spec.provider, Provider::Ec2(_));
     Some(ArchiverHealth {
         archiver: name.to_owned(),
-        sleep: folder.sleep(name),
+        sleep: known.sleep(name),
         pool,
         growth_a_day,
         full_at,

@@ -81,13 +81,17 @@ impl Folder {
     /// # Errors
     /// [`Error::Folder`].
     pub fn at(root: &Path) -> Result<Self, Error> {
-        let make = |name| folder::make(root.join(name));
-        Ok(Self {
-            running: make("running")?,
-            spool: make("spool")?,
-            kept: make("kept")?,
-            seen: make("seen")?,
-        })
+        let it = Self::below(root);
+        for path in [&it.running, &it.spool, &it.kept, &it.seen] {
+            folder::make(path.clone())?;
+        }
+        Ok(it)
+    }
+
+    /// A folder at this place, to be read.
+    pub(super) fn below(root: &Path) -> Self {
+        let path = |name| root.join(name);
+        Self { running: path("running"), spool: path("spool"), kept: path("kept"), seen: path("seen") }
     }
 
     /// Notes that a run has begun.
