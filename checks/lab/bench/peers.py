@@ -74,8 +74,9 @@ def fetch(folder: Path) -> dict[str, str]:
 def peers(archiver: str, versions: dict[str, str]) -> list[Peer]:
     """Every peer with its command."""
 
-    def python(package: str, module: str) -> list[str]:
-        return ["env", f"PYTHONPATH={FOLDER}/lib/{package}", "python3", "-m", module]
+    def python(package: str, module: str, function: str = "main") -> list[str]:
+        start = f"from {module} import {function}; {function}()"
+        return ["env", f"PYTHONPATH={FOLDER}/lib/{package}", "python3", "-c", start]
 
     def bzfs(*options: str) -> Callable[[str, str], list[str]]:
         base = [*python("bzfs", "bzfs_main.bzfs"), "--recursive", "--compression-program=-", "--quiet"]
@@ -90,14 +91,22 @@ def peers(archiver: str, versions: dict[str, str]) -> list[Peer]:
 
     def autobackup(source: str, target: str) -> list[str]:
         options = ["--ssh-target", archiver, "--no-snapshot", "--other-snapshots", "--no-thinning"]
-        options += ["--no-holds", "--strip-path", "2", "--allow-empty"]
+        options += ["--no-holds", "--strip-path", "1"]
         select = f"zfs set autobackup:bench=true {shlex.quote(source)}"
-        run = shlex.join([*python("zfs-autobackup", "zfs_autobackup.ZfsAutobackup"), *options, "bench", target])
+        program = python("zfs-autobackup", "zfs_autobackup.ZfsAutobackup", "cli")
+        run = shlex.join([*program, *options, "bench", target.rpartition("/")[0]])
         return ["sh", "-c", f"{select} && {run}; code=$?; zfs inherit autobackup:bench {source}; exit $code"]
+
+    def replicate(source: str, target: str) -> list[str]:
+        user, _, host = archiver.partition("@")
+        options = ["--recursive", "--compression", "off", "--identity-file", KEY, "--login", user]
+        program = python("zfs-replicate", "zfs.replicate.cli.main")
+        return [*program, *options, host, target.rpartition("/")[0], source]
 
     return [
         Peer("bzfs, cached", versions.get("bzfs", ""), bzfs("--cache-snapshots")),
         Peer("bzfs, lean", versions.get("bzfs", ""), bzfs("--create-bookmarks=none")),
+        Peer("zfs-replicate", versions.get("zfs-replicate", ""), replicate, slow=True),
         Peer("syncoid", versions.get("syncoid", ""), syncoid, slow=True),
         Peer("zfs-autobackup", versions.get("zfs-autobackup", ""), autobackup, slow=True),
     ]

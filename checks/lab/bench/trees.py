@@ -46,7 +46,7 @@ def plant(lab: Lab, tree: Tree) -> None:
     if tree.mebibytes:
         files.write(lab.home, tree.source, "file", tree.mebibytes)
     lab.home.run(["sh", "-c", script, "sh", tree.source, str(tree.datasets - 1), str(tree.snapshots)], timeout=900)
-    for tool in ("bzfscached", "bzfslean", "syncoid", "zfsautobackup"):
+    for tool in ("bzfscached", "bzfslean", "syncoid", "zfsautobackup", "zfsreplicate"):
         zfs(lab.archiver, "create", "-p", f"vault/{tool}")
 
 
