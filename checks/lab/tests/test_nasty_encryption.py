@@ -100,7 +100,7 @@ def test_a_plain_tree_is_received_below_an_encrypted_parent(product: Product) ->
     lab = product.lab
     lab.archiver.put("/root/key", b"the archiver's passphrase")
     key = ["encryption=on", "keyformat=passphrase", "keylocation=file:///root/key"]
-    zfs(lab.archiver, "create", *[part for option in key for part in ("-o", option)], "vault/home")
+    zfs(lab.archiver, "create", *[part for option in [*key, "canmount=off"] for part in ("-o", option)], "vault/home")
     for name in ("one", "two"):
         tree.write(lab.home, SOURCE, name, 1)
         cycle(product, name)
