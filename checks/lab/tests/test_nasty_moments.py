@@ -5,10 +5,14 @@ from checks.lab.cycle import COPY, SOURCE, assert_complete, cycle, send
 from checks.lab.pool import zfs
 from checks.lab.product import Product
 
-# Stands before the real zfs on the home host and does something at the first send.
+# Stands before the real zfs on the home host and does something at the first send; all wait for it.
 AT_THE_FIRST_SEND = """#!/bin/sh
-if [ "$1" = send ] && mkdir /root/done 2>/dev/null; then
-    {action}
+if [ "$1" = send ]; then
+    if mkdir /root/done 2>/dev/null; then
+        {action}
+        touch /root/done/over
+    fi
+    until [ -e /root/done/over ]; do sleep 0.1; done
 fi
 exec /usr/sbin/zfs "$@"
 """
@@ -21,7 +25,7 @@ def run_with(product: Product, action: str) -> None:
     home.put("/root/bin/zfs", AT_THE_FIRST_SEND.format(action=action).encode(), 0o755)
     path = "PATH=/root/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     home.run(["env", path, *product.argv("replicate")], check=False, timeout=300)
-    assert home.run(["test", "-d", "/root/done"], check=False).code == 0, "the control: nothing happened"
+    assert home.run(["test", "-e", "/root/done/over"], check=False).code == 0, "the control: nothing happened"
 
 
 def test_a_snapshot_that_is_destroyed_before_its_turn_costs_only_itself(product: Product) -> None:
