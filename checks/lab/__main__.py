@@ -12,6 +12,8 @@ from checks.lab import bench_wake, demo, image, lab, saved_state
 from checks.lab.signals import ended_by_terminate
 
 HERE = Path(__file__).parent
+# Two labs side by side, each with whole files of tests: much of a test is waiting. `-n 0` is one lab.
+WORKERS = ["-n", "2", "--dist", "loadfile"]
 
 
 def main() -> int:
@@ -40,7 +42,7 @@ def build_image(_: list[str]) -> int:
 
 def run_tests(arguments: list[str]) -> int:
     """Becomes pytest, so that a signal reaches it and not a parent that waits."""
-    argv = [sys.executable, "-m", "pytest", "-c", str(HERE / "pytest.ini"), *arguments]
+    argv = [sys.executable, "-m", "pytest", "-c", str(HERE / "pytest.ini"), *WORKERS, *arguments]
     os.execv(sys.executable, argv)
 
 
