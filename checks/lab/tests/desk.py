@@ -1,10 +1,10 @@
 """The product on this computer, with an EC2 whose machines exist in memory only."""
 
 import hashlib
-import itertools
 import json
 import re
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -169,19 +169,25 @@ def specifications(kind: str, **more: str) -> dict[str, Any]:
 
 
 class Desks:
-    """Makes desks, each with an EC2 of its own."""
+    """Makes desks, each with an EC2 of its own, in a folder."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder
         self._stack = stack
-        self._numbers = itertools.count()
 
     def __call__(self, *, ready: bool = False, volume: dict[str, Any] | None = None, **provider: Any) -> Desk:
         opened = self._stack.enter_context(lab_ec2.opened())
-        desk = Desk(self._folder / f"desk-{next(self._numbers)}", opened, provider, volume or {})
+        folder = Path(tempfile.mkdtemp(dir=self._folder)) / "desk"
+        desk = Desk(folder, opened, provider, volume or {})
         if ready:
             desk.set_up()
         return desk
+
+    @contextmanager
+    def apart(self) -> Iterator["Desks"]:
+        """Desks that go before the others do: an EC2 that nobody needs any more costs time."""
+        with desks(self._folder) as made:
+            yield made
 
 
 @contextmanager

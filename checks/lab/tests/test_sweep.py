@@ -40,9 +40,15 @@ def healthy(desk: Desk, command: str) -> Healthy:
     return Healthy(desk.ec2.calls.steps(since=mark), done.said)
 
 
-def at_each(points: list[Any], work: Callable[[Any], None]) -> None:
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(work, points))
+def at_each(points: list[Any], desks: Desks, make: Make, work: Callable[[Any, Desk], None]) -> None:
+    """Works on each point at a desk of its own."""
+
+    def apart(point: Any) -> None:
+        with desks.apart() as own:
+            work(point, make(own))
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(apart, points))
 
 
 def assert_goes_on(desk: Desk, command: str, earlier: int) -> None:
@@ -59,8 +65,7 @@ def assert_goes_on(desk: Desk, command: str, earlier: int) -> None:
 
 @sweeps
 def test_killed_at_any_step_on_the_way_to_ssh_it_goes_on(desks: Desks, make: Make, command: str) -> None:
-    def work(kill: Kill) -> None:
-        desk = make(desks)
+    def work(kill: Kill, desk: Desk) -> None:
         earlier = len(desk.ec2.instances())
         desk.follow(*command.split(), "archiver", kill=kill)
         try:
@@ -68,15 +73,14 @@ def test_killed_at_any_step_on_the_way_to_ssh_it_goes_on(desks: Desks, make: Mak
         except AssertionError as error:
             raise AssertionError(f"{kill}: {error}") from error
 
-    at_each(healthy(make(desks), command).kills(), work)
+    at_each(healthy(make(desks), command).kills(), desks, make, work)
 
 
 @sweeps
 def test_when_ec2_fails_at_any_step_on_the_way_to_ssh_the_end_is_clear_and_a_rerun_goes_on(
     desks: Desks, make: Make, command: str
 ) -> None:
-    def work(trouble: Trouble) -> None:
-        desk = make(desks)
+    def work(trouble: Trouble, desk: Desk) -> None:
         earlier = len(desk.ec2.instances())
         trouble.arm(desk.ec2)
         done = desk.follow(*command.split(), "archiver")
@@ -88,4 +92,4 @@ def test_when_ec2_fails_at_any_step_on_the_way_to_ssh_the_end_is_clear_and_a_rer
         except AssertionError as error:
             raise AssertionError(f"{trouble}: {error}") from error
 
-    at_each(healthy(make(desks), command).troubles(), work)
+    at_each(healthy(make(desks), command).troubles(), desks, make, work)

@@ -128,7 +128,10 @@ def test_every_action_that_iam_forbids_is_named(
     assert set(actions) - {"DeleteVolume", "CreateSnapshot"} <= free.policy()
 
     def deny(action: str) -> None:
-        desk = make(desks)
+        with desks.apart() as own:
+            check(action, make(own))
+
+    def check(action: str, desk: Desk) -> None:
         awake = desk.running()
         desk.ec2.faults.deny(action)
         result = desk.run(*command.split(), "archiver")
