@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from checks.lab import wait
 from checks.lab.vm import Vm
 
 RECORDS = "/var/log/lab-processes"
@@ -16,6 +17,8 @@ def counted(vm: Vm) -> Iterator[Counter[str]]:
     The kernel writes a record when a process ends, so none is too quick to see.
     """
     count: Counter[str] = Counter()
+    # What was started before ends before: the connection of the last run, say.
+    wait.until(lambda: vm.run(["pgrep", "-x", "ssh|zfs"], check=False).code == 1, "no ssh and no zfs runs")
     vm.run(["install", "-m", "600", "/dev/null", RECORDS])
     vm.run(["accton", RECORDS])
     try:
