@@ -17,13 +17,18 @@ def counted(vm: Vm) -> Iterator[Counter[str]]:
     The kernel writes a record when a process ends, so none is too quick to see.
     """
     count: Counter[str] = Counter()
-    # What was started before ends before: the connection of the last run, say.
-    wait.until(lambda: vm.run(["pgrep", "-x", "ssh|zfs"], check=False).code == 1, "no ssh and no zfs runs")
+    until_quiet(vm)
     vm.run(["install", "-m", "600", "/dev/null", RECORDS])
     vm.run(["accton", RECORDS])
     try:
         yield count
+        until_quiet(vm)
     finally:
         vm.run(["accton", "off"])
         for line in vm.run(["lastcomm", "--file", RECORDS]).stdout.splitlines():
             count[line.split()[0]] += 1
+
+
+def until_quiet(vm: Vm) -> None:
+    """Waits for what outlives a run by a moment, such as its connection."""
+    wait.until(lambda: vm.run(["pgrep", "-x", "ssh|zfs"], check=False).code == 1, "no ssh and no zfs runs")

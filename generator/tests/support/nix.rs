@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Once;
 
 use serde_json::Value;
 
@@ -23,6 +24,13 @@ const STUBS: &str = r#"
 
 /// `nix-instantiate` with a store of its own: evaluating writes nothing, but wants one.
 pub fn command() -> Command {
+    // Two that make it at once get in each other's way, so the first evaluation comes alone.
+    static MADE: Once = Once::new();
+    MADE.call_once(|| drop(super::run(bare().args(["--eval", "-E", "null"]))));
+    bare()
+}
+
+fn bare() -> Command {
     let mut command = Command::new("nix-instantiate");
     let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nix");
     for (variable, folder) in [
