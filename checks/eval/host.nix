@@ -138,7 +138,8 @@ in
   toplevel =
     if nixpkgs == null || failedAssertions != [ ] then null else config.system.build.toplevel.drvPath;
   services = builtins.mapAttrs (_: service: {
-    inherit (service) after description;
+    inherit (service) description;
+    after = service.after or [ ];
     onFailure = service.onFailure or [ ];
     reloadIfChanged = service.reloadIfChanged or false;
     restartIfChanged = service.restartIfChanged or true;

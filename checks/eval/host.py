@@ -69,6 +69,9 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
     yield from known_hosts(example, host, found["knownHosts"])
     yield from same("replications", set(found["options"]["replications"]), set(host["replications"]))
     jobs = {f"dormouse-{prefix}{name}" for name in host["replications"] for prefix in ("", "audit-")}
+    if host.get("report", {}).get("notify"):
+        jobs.add("dormouse-stale")
+        yield from stale(host["report"]["notify"], found)
     yield from same("services", set(found["services"]), jobs | {"zfs-dormouse"})
     yield from same("timers", set(found["timers"]), jobs)
     yield from datasets(found, host["replications"].values())
@@ -88,13 +91,15 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
             found["services"][f"dormouse-{replication}"],
             ["replicate", replication],
             snapshots,
-            service_config(spec, name, secrets, provider),
+            spec["exec_stop_post"],
+            service_config(host, replication, name, secrets, provider),
         )
         yield from service(
             found["services"][f"dormouse-audit-{replication}"],
             ["replicate", "--audit", replication],
             [],
-            service_config(spec, name, secrets, provider),
+            spec["exec_stop_post"],
+            service_config(host, replication, name, secrets, provider),
         )
         timer = found["timers"][f"dormouse-{replication}"]
         yield from same(f"{replication}: timer: wantedBy", timer["wantedBy"], snapshots)
@@ -117,24 +122,63 @@ def datasets(found: dict, replications: Iterable[dict]) -> Iterator[str]:
     yield from same("datasets", start, expected)
 
 
-def service_config(spec: dict, host: str, secrets: str, provider: str) -> dict:
+def stale(notify: dict, found: dict) -> Iterator[str]:
+    """What differs in the service that tells of late replications, and its timer."""
+    service_of, timer = found["services"]["dormouse-stale"], found["timers"]["dormouse-stale"]
+    yield from same("stale: arguments", words(service_of["serviceConfig"]["ExecStart"])[9:], ["alarm", "check"])
+    urls = {"notify.ntfy.url_file": notify["ntfy"]["url_file"]} if "ntfy" in notify else {}
+    yield from items("stale", service_of["serviceConfig"], {"User": "dormouse"} | credentials(urls))
+    yield from same("stale: wantedBy", timer["wantedBy"], ["timers.target"])
+
+
+def credentials(secrets: dict[str, str]) -> dict[str, list[str]]:
+    """How systemd hands over the secrets of a report, of which none may be missing for it."""
+    return {
+        "LoadCredential": [f"{name}:{path}" for name, path in sorted(secrets.items())],
+        "SetCredential": [f"{name}:\\n" for name in sorted(secrets)],
+    }
+
+
+def report_secrets(sinks: dict) -> dict[str, str]:
+    """The files that a run's report needs, by the names of their fields."""
+    fields = {
+        "honeycomb": ["api_key_file"],
+        "otlp": ["headers_file"],
+        "ping": ["url_file"],
+        "webhook": ["headers_file", "url_file"],
+    }
+    return {
+        f"{sink}.{field}": sinks[sink][field]
+        for sink, names in fields.items()
+        for field in names
+        if field in sinks.get(sink, {})
+    }
+
+
+def service_config(host: dict, replication: str, name: str, secrets: str, provider: str) -> dict:
     """What the spec says of a service, and what must be so for every one."""
+    spec, sinks = host["replications"][replication], host.get("report", {})
     folder = secrets.replace("~/", "/root/", 1)
-    identity = f"hosts/{host}/id_ed25519"
+    identity = f"hosts/{name}/id_ed25519"
     user_data = f"archivers/{spec['archiver']}/user-data"
-    credentials = [f"{path.replace('/', '_')}:{folder}/{path}" for path in (identity, user_data)]
-    credentials.append(f"aws-credentials:{folder}/aws-credentials")
+    loaded = [f"{path.replace('/', '_')}:{folder}/{path}" for path in (identity, user_data)]
+    loaded.append(f"aws-credentials:{folder}/aws-credentials")
+    reported = credentials(report_secrets(sinks))
+    written = [f"-{sinks['prometheus']['textfile_dir']}"] if "prometheus" in sinks else []
     return {
         "ExecStartPre": spec["exec_start_pre"],
-        "ExecStopPost": spec["exec_stop_post"],
-        "LoadCredential": credentials if provider == "ec2" else credentials[:1],
+        "LoadCredential": (loaded if provider == "ec2" else loaded[:1]) + reported["LoadCredential"],
+        "ReadWritePaths": written,
+        "SetCredential": reported["SetCredential"],
         "TimeoutStartSec": seconds(spec["timeout"]),
         "Type": "oneshot",
         "User": "dormouse",
     }
 
 
-def service(found: dict, command: list[str], snapshots: list[str], expected: dict) -> Iterator[str]:
+def service(
+    found: dict, command: list[str], snapshots: list[str], stop: list[str], expected: dict
+) -> Iterator[str]:
     """What differs in one service."""
     what = " ".join(command)
     before = ["network-online.target", "zfs-dormouse.service"]
@@ -142,15 +186,22 @@ def service(found: dict, command: list[str], snapshots: list[str], expected: dic
     yield from same(f"{what}: after", found["after"], [*before, *snapshots])
     yield from same(f"{what}: wants", found["wants"], before)
     yield from same(f"{what}: restartIfChanged", found["restartIfChanged"], False)
-    credentials = [each.replace("%%", "%") for each in found["serviceConfig"]["LoadCredential"]]
-    yield from items(what, found["serviceConfig"] | {"LoadCredential": credentials}, expected)
-    is_on_ec2 = len(expected["LoadCredential"]) > 1
+    config = found["serviceConfig"]
+    loaded = [each.replace("%%", "%") for each in config["LoadCredential"]]
+    yield from items(what, config | {"LoadCredential": loaded}, expected)
+    is_on_ec2 = any(each.startswith("aws-credentials:") for each in expected["LoadCredential"])
     environment = {"AWS_SHARED_CREDENTIALS_FILE": "%d/aws-credentials"} if is_on_ec2 else {}
     yield from same(f"{what}: environment", found["environment"], environment)
-    argv = words(found["serviceConfig"]["ExecStart"])
     start = ["<dormouse>/bin/dormouse", "--spec", "<generated>/spec.json", "--generated", "<generated>"]
-    end = ["--ssh", "<openssh>/bin/ssh", *command]
-    yield from same(f"{what}: ExecStart", [*argv[:5], *argv[7:]], [*start, *end])
+    end = ["--ssh", "<openssh>/bin/ssh"]
+    argv = words(config["ExecStart"])
+    yield from same(f"{what}: ExecStart", [*argv[:5], *argv[7:]], [*start, *end, *command])
+    first, *rest = config["ExecStopPost"]
+    argv = words(first.removeprefix("-"))
+    yield from same(
+        f"{what}: ExecStopPost", [*argv[:5], *argv[7:]], [*start, *end, "report", command[-1]]
+    )
+    yield from same(f"{what}: ExecStopPost", rest, stop)
 
 
 def wrapper(found: list[str], expected: dict[str, str]) -> Iterator[str]:

@@ -26,9 +26,23 @@ let
       ++ arguments
     );
 
+  # Where a command that the spec names by its bare name is.
+  system = "/run/current-system/sw";
+
+  # Below the folders that root's own commands use. Services that run at the same time share it: the
+  # first to end must not remove it.
+  folders = {
+    RuntimeDirectory = "dormouse/service";
+    RuntimeDirectoryMode = "0700";
+    RuntimeDirectoryPreserve = true;
+    StateDirectory = "dormouse/service";
+    StateDirectoryMode = "0700";
+  };
+
   service =
     {
       description,
+      name,
       replication,
       arguments,
       snapshots ? [ ],
@@ -42,31 +56,31 @@ let
         "zfs-dormouse.service"
       ];
       after = wants ++ snapshots;
-      path = [ config.boot.zfs.package ];
+      path = [ config.boot.zfs.package ] ++ lib.optional secrets.isCommanded system;
       environment = secrets.environment replication;
       # A switch to another system must neither cut a transfer nor start one.
       restartIfChanged = false;
-      serviceConfig = import ./hardening.nix // {
+      serviceConfig = import ./hardening.nix // folders // {
         Type = "oneshot";
         User = "dormouse";
         Group = "dormouse";
-        LoadCredential = secrets.credentials replication;
+        LoadCredential = secrets.credentials replication ++ secrets.reporting.LoadCredential;
+        inherit (secrets.reporting) SetCredential;
+        # A folder that is missing is for `dormouse doctor` to tell.
+        ReadWritePaths = map (path: "-${path}") secrets.written;
         ExecStartPre = replication.execStartPre;
         ExecStart = dormouse arguments;
-        ExecStopPost = replication.execStopPost;
+        # Reports a run that was killed before it could itself.
+        ExecStopPost = [
+          "-${dormouse [ "report" name ]}"
+        ]
+        ++ replication.execStopPost;
         TimeoutStartSec = replication.timeout;
         # dormouse ends the transfer and sends the archiver to sleep, so it is told first and alone.
         KillMode = "mixed";
         TimeoutStopSec = "10min";
         # Another run of the same replication is at work: nothing failed.
         SuccessExitStatus = 7;
-        # Below the folders that root's own commands use. Replications that run at the same time
-        # share it: the first to end must not remove it.
-        RuntimeDirectory = "dormouse/service";
-        RuntimeDirectoryMode = "0700";
-        RuntimeDirectoryPreserve = true;
-        StateDirectory = "dormouse/service";
-        StateDirectoryMode = "0700";
       };
     };
 
@@ -76,7 +90,7 @@ let
     name: replication:
     lib.nameValuePair "dormouse-${name}" (service {
       description = "Replicate ${replication.localFilesystem} to ${replication.host}";
-      inherit replication;
+      inherit name replication;
       arguments = [
         "replicate"
         name
@@ -104,7 +118,7 @@ let
     name: replication:
     lib.nameValuePair "dormouse-audit-${name}" (service {
       description = "Compare ${replication.localFilesystem} with its copy on ${replication.host}";
-      inherit replication;
+      inherit name replication;
       arguments = [
         "replicate"
         "--audit"
@@ -123,16 +137,53 @@ let
       };
     };
 
+  # Tells those whom the spec's `notify` names. It has no sandbox: what delivers mail is setgid and
+  # writes to a spool, and a command may be anything.
+  stale = rec {
+    description = "Tell of ZFS backups that are late";
+    inherit (cfg) onFailure;
+    wants = [ "network-online.target" ];
+    after = wants;
+    path = [
+      # sendmail(1)
+      "/run/wrappers"
+      system
+    ];
+    serviceConfig = folders // {
+      Type = "oneshot";
+      User = "dormouse";
+      Group = "dormouse";
+      inherit (secrets.notifying) LoadCredential SetCredential;
+      ExecStart = dormouse [
+        "alarm"
+        "check"
+      ];
+      # Late, and they were told.
+      SuccessExitStatus = 1;
+      TimeoutStartSec = "5min";
+    };
+  };
+
+  staleTimer = {
+    wantedBy = [ "timers.target" ];
+    timerConfig = {
+      OnCalendar = "*:0/15";
+      RandomizedDelaySec = "1min";
+    };
+  };
+
   inherit (cfg) replications;
 in
 {
   config = lib.mkIf cfg.enable {
     systemd.services =
       lib.mapAttrs' replicate replications
-      // lib.optionalAttrs (cfg.audit != null) (lib.mapAttrs' audit replications);
+      // lib.optionalAttrs (cfg.audit != null) (lib.mapAttrs' audit replications)
+      // lib.optionalAttrs secrets.isNotifying { dormouse-stale = stale; };
 
     systemd.timers =
       lib.mapAttrs' replicateTimer replications
-      // lib.optionalAttrs (cfg.audit != null) (lib.mapAttrs' auditTimer replications);
+      // lib.optionalAttrs (cfg.audit != null) (lib.mapAttrs' auditTimer replications)
+      // lib.optionalAttrs secrets.isNotifying { dormouse-stale = staleTimer; };
   };
 }

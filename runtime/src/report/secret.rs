@@ -14,7 +14,8 @@ pub struct Secret(String);
 impl Secret {
     /// Reads the secret of a field of the spec, such as `honeycomb.api_key_file`: from the
     /// credential of that name if systemd gives one (systemd.exec(5), `LoadCredential=`), else
-    /// from the file that the spec names.
+    /// from the file that the spec names. An empty credential is none: units set it so that a file
+    /// which is missing does not keep them from starting (`SetCredential=`).
     ///
     /// # Errors
     /// [`Trouble::Secret`].
@@ -23,7 +24,10 @@ impl Secret {
     }
 
     fn from(credentials: Option<&Path>, field: &str, path: &str) -> Result<Self, Trouble> {
-        let credential = credentials.map(|folder| folder.join(field)).filter(|path| path.exists());
+        let is_given = |path: &PathBuf| {
+            std::fs::read_to_string(path).map_or_else(|_| path.exists(), |text| !text.trim().is_empty())
+        };
+        let credential = credentials.map(|folder| folder.join(field)).filter(is_given);
         let path = credential.unwrap_or_else(|| PathBuf::from(path));
         let failed = |detail: String| Trouble::Secret { path: path.clone(), detail };
         let size = std::fs::metadata(&path).map_err(|error| failed(error.to_string()))?.len();
@@ -73,6 +77,8 @@ mod tests {
         std::fs::write(&file, "from the file\n").unwrap();
         let file = file.to_str().unwrap();
         let read = |credentials| Secret::from(credentials, "honeycomb.api_key_file", file).ok().unwrap();
+        assert_eq!(read(Some(folder.path())).reveal(), "from the file");
+        std::fs::write(folder.path().join("honeycomb.api_key_file"), "\n").unwrap();
         assert_eq!(read(Some(folder.path())).reveal(), "from the file");
         std::fs::write(folder.path().join("honeycomb.api_key_file"), "from systemd").unwrap();
         assert_eq!(read(Some(folder.path())).reveal(), "from systemd");
