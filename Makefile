@@ -21,7 +21,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 VENV := $(DORMOUSE_CACHE)/venv
 PYTHON := $(VENV)/bin/python
 # The lab makes network namespaces, which only root may.
-ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_BIN_DIR,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_WITHOUT,DORMOUSE_BIN_DIR,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
 
 .PHONY: demo test test-long check lint unit nix lab fmt bench bench-peers bench-wake setup build clean
 

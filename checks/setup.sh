@@ -5,6 +5,9 @@ set -eu
 packages="binutils build-essential ca-certificates debian-archive-keyring e2fsprogs git iproute2 mmdebstrap
 nix-bin openssh-client python3 python3-venv qemu-system-x86 qemu-utils shellcheck util-linux xz-utils zstd"
 
+# The first of these that is installed or can be: the tests look at a page with it.
+browsers="chromium-headless-shell chromium google-chrome-stable"
+
 # The oldest Rust that the workspace builds with; `rust-version` in Cargo.toml.
 oldest_rust=1.89
 
@@ -45,6 +48,25 @@ missing_packages() {
     done
 }
 
+# Prints the browser that has to be installed, if any.
+missing_browser() {
+    for package in $browsers; do
+        [ -n "$(missing_packages "$package")" ] || return 0
+    done
+    # A machine that is new knows no packages yet.
+    [ -n "$(known_browser)" ] || as_root apt-get update -qq >&2
+    known_browser
+}
+
+known_browser() {
+    for package in $browsers; do
+        [ -z "$(apt-cache search --names-only "^$package\$" 2>/dev/null)" ] || {
+            echo "$package"
+            return 0
+        }
+    done
+}
+
 rust_is_new_enough() {
     version=$(cargo --version 2>/dev/null | cut -d ' ' -f 2) && [ -n "$version" ] &&
         [ "$(printf '%s\n' "$oldest_rust" "$version" | sort --version-sort | head -n 1)" = "$oldest_rust" ]
@@ -63,11 +85,11 @@ install_rust() {
 
 # Word splitting makes the list of packages.
 # shellcheck disable=SC2086
-missing=$(missing_packages $packages)
+missing="$(missing_packages $packages) $(missing_browser)"
 case $missing in
 # apt has to choose their version together.
 *qemu-*) missing="$missing qemu-system-x86 qemu-utils" ;;
 esac
 # shellcheck disable=SC2086
-[ -z "$missing" ] || install_packages $missing
+[ -z "${missing# }" ] || install_packages $missing
 rust_is_new_enough || install_rust

@@ -69,11 +69,16 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
     yield from known_hosts(example, host, found["knownHosts"])
     yield from same("replications", set(found["options"]["replications"]), set(host["replications"]))
     jobs = {f"dormouse-{prefix}{name}" for name in host["replications"] for prefix in ("", "audit-")}
+    timers = set(jobs)
+    if "report" in host:
+        jobs.add("dormouse-report")
+        yield from reporter(host["report"], found["services"]["dormouse-report"]["serviceConfig"])
     if host.get("report", {}).get("notify"):
         jobs.add("dormouse-stale")
+        timers.add("dormouse-stale")
         yield from stale(host["report"]["notify"], found)
     yield from same("services", set(found["services"]), jobs | {"zfs-dormouse"})
-    yield from same("timers", set(found["timers"]), jobs)
+    yield from same("timers", set(found["timers"]), timers)
     yield from datasets(found, host["replications"].values())
     for replication, spec in host["replications"].items():
         expected = {option: spec[field] for option, field in OPTIONS.items()}
@@ -94,6 +99,8 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
             spec["exec_stop_post"],
             service_config(host, replication, name, secrets, provider),
         )
+        reporters = ["dormouse-report.service"] if "report" in host else []
+        yield from same("onFailure", found["services"][f"dormouse-{replication}"]["onFailure"], reporters)
         yield from service(
             found["services"][f"dormouse-audit-{replication}"],
             ["replicate", "--audit", replication],
@@ -131,6 +138,18 @@ def stale(notify: dict, found: dict) -> Iterator[str]:
     yield from same("stale: wantedBy", timer["wantedBy"], ["timers.target"])
 
 
+def reporter(sinks: dict, found: dict) -> Iterator[str]:
+    """What differs in the service that tells of runs which could not."""
+    yield from same("report: arguments", words(found["ExecStart"])[9:], ["report"])
+    expected = {"User": "dormouse", "ReadWritePaths": written(sinks)}
+    yield from items("report", found, expected | credentials(report_secrets(sinks)))
+
+
+def written(sinks: dict) -> list[str]:
+    """Where a report writes."""
+    return [f"-{sinks['prometheus']['textfile_dir']}"] if "prometheus" in sinks else []
+
+
 def credentials(secrets: dict[str, str]) -> dict[str, list[str]]:
     """How systemd hands over the secrets of a report, of which none may be missing for it."""
     return {
@@ -164,11 +183,10 @@ def service_config(host: dict, replication: str, name: str, secrets: str, provid
     loaded = [f"{path.replace('/', '_')}:{folder}/{path}" for path in (identity, user_data)]
     loaded.append(f"aws-credentials:{folder}/aws-credentials")
     reported = credentials(report_secrets(sinks))
-    written = [f"-{sinks['prometheus']['textfile_dir']}"] if "prometheus" in sinks else []
     return {
         "ExecStartPre": spec["exec_start_pre"],
         "LoadCredential": (loaded if provider == "ec2" else loaded[:1]) + reported["LoadCredential"],
-        "ReadWritePaths": written,
+        "ReadWritePaths": written(sinks),
         "SetCredential": reported["SetCredential"],
         "TimeoutStartSec": seconds(spec["timeout"]),
         "Type": "oneshot",
@@ -199,7 +217,7 @@ def service(
     first, *rest = config["ExecStopPost"]
     argv = words(first.removeprefix("-"))
     yield from same(
-        f"{what}: ExecStopPost", [*argv[:5], *argv[7:]], [*start, *end, "report", command[-1]]
+        f"{what}: ExecStopPost", [*argv[:5], *argv[7:]], [*start, *end, "report", "--keep", command[-1]]
     )
     yield from same(f"{what}: ExecStopPost", rest, stop)
 

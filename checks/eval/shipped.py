@@ -53,14 +53,17 @@ def problems(home: Example) -> Iterator[str]:
         audits = ["--audit"] if "audit" in shipped else []
         command = found["ExecStart"][0].split()
         yield from same(f"{shipped}.service", command[-2 - len(audits) :], ["replicate", *audits, "%i"])
-        stop = [line.split()[-2:] for line in found["ExecStopPost"]]
-        yield from same(f"{shipped}.service: ExecStopPost", stop, [["report", "%i"]])
+        stop = [line.split()[-3:] for line in found["ExecStopPost"]]
+        yield from same(f"{shipped}.service: ExecStopPost", stop, [["report", "--keep", "%i"]])
     generated = REPOSITORY / "generator" / "tests" / "golden" / "reports"
-    stale = evaluate("host.nix", generated=generated, host="desktop")["services"]["dormouse-stale"]
-    found = settings(FOLDER / "dormouse-stale.service")
-    for name, value in stale["serviceConfig"].items():
-        if name not in OWN:
-            yield from same(f"dormouse-stale.service: {name}", found.get(name), [text(value)])
+    services = evaluate("host.nix", generated=generated, host="desktop")["services"]
+    for name in ("dormouse-report", "dormouse-stale"):
+        found, expected = settings(FOLDER / f"{name}.service"), services[name]["serviceConfig"]
+        for setting in sorted((set(found) | set(expected)) - OWN):
+            wanted = expected.get(setting)
+            wanted = [" ".join(wanted)] if setting == "RestrictAddressFamilies" else wanted
+            wanted = wanted if isinstance(wanted, list) else [text(wanted)]
+            yield from same(f"{name}.service: {setting}", found.get(setting), wanted)
     grant = f"zfs allow -u dormouse {','.join(json.loads(RIGHTS.read_text()))} "
     if grant not in BY_HAND.read_text():
         yield f"{BY_HAND} lacks {grant!r}"

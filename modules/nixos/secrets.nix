@@ -52,6 +52,8 @@ rec {
 
   isOnEc2 = replication: (archivers.${replication.host}.provider.type or null) == "ec2";
 
+  # Whether anybody hears of runs.
+  isReporting = reportInSpec != { };
   # Whether this host itself tells somebody of a late replication.
   isNotifying = reportInSpec.notify or null != null;
   notifying = forgiving notifySecrets;

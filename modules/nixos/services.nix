@@ -28,6 +28,7 @@ let
 
   # Where a command that the spec names by its bare name is.
   system = "/run/current-system/sw";
+  paths = [ config.boot.zfs.package ] ++ lib.optional secrets.isCommanded system;
 
   # Below the folders that root's own commands use. Services that run at the same time share it: the
   # first to end must not remove it.
@@ -49,14 +50,14 @@ let
     }:
     rec {
       inherit description;
-      inherit (cfg) onFailure;
+      onFailure = reporters ++ cfg.onFailure;
       # A wake needs the network, and the first snapshot after a boot can come before it.
       wants = [
         "network-online.target"
         "zfs-dormouse.service"
       ];
       after = wants ++ snapshots;
-      path = [ config.boot.zfs.package ] ++ lib.optional secrets.isCommanded system;
+      path = paths;
       environment = secrets.environment replication;
       # A switch to another system must neither cut a transfer nor start one.
       restartIfChanged = false;
@@ -66,13 +67,19 @@ let
         Group = "dormouse";
         LoadCredential = secrets.credentials replication ++ secrets.reporting.LoadCredential;
         inherit (secrets.reporting) SetCredential;
-        # A folder that is missing is for `dormouse doctor` to tell.
-        ReadWritePaths = map (path: "-${path}") secrets.written;
+        ReadWritePaths = written;
         ExecStartPre = replication.execStartPre;
         ExecStart = dormouse arguments;
-        # Reports a run that was killed before it could itself.
+        # Notes the end of a run that was killed before it could itself; dormouse-report.service tells
+        # of it, since systemd hands no credentials to what runs here.
         ExecStopPost = [
-          "-${dormouse [ "report" name ]}"
+          "-${
+            dormouse [
+              "report"
+              "--keep"
+              name
+            ]
+          }"
         ]
         ++ replication.execStopPost;
         TimeoutStartSec = replication.timeout;
@@ -137,6 +144,30 @@ let
       };
     };
 
+  # A folder that is missing is for `dormouse doctor` to tell.
+  written = map (path: "-${path}") secrets.written;
+
+  # Started when a run has failed; tells of all that has not been told.
+  reporters = lib.optional secrets.isReporting "dormouse-report.service";
+  reporter = rec {
+    description = "Report runs of ZFS backups";
+    wants = [ "network-online.target" ];
+    after = wants;
+    path = paths;
+    serviceConfig =
+      import ./hardening.nix
+      // folders
+      // secrets.reporting
+      // {
+        Type = "oneshot";
+        User = "dormouse";
+        Group = "dormouse";
+        ReadWritePaths = written;
+        ExecStart = dormouse [ "report" ];
+        TimeoutStartSec = "5min";
+      };
+  };
+
   # Tells those whom the spec's `notify` names. It has no sandbox: what delivers mail is setgid and
   # writes to a spool, and a command may be anything.
   stale = rec {
@@ -149,11 +180,10 @@ let
       "/run/wrappers"
       system
     ];
-    serviceConfig = folders // {
+    serviceConfig = folders // secrets.notifying // {
       Type = "oneshot";
       User = "dormouse";
       Group = "dormouse";
-      inherit (secrets.notifying) LoadCredential SetCredential;
       ExecStart = dormouse [
         "alarm"
         "check"
@@ -179,6 +209,7 @@ in
     systemd.services =
       lib.mapAttrs' replicate replications
       // lib.optionalAttrs (cfg.audit != null) (lib.mapAttrs' audit replications)
+      // lib.optionalAttrs secrets.isReporting { dormouse-report = reporter; }
       // lib.optionalAttrs secrets.isNotifying { dormouse-stale = stale; };
 
     systemd.timers =

@@ -184,7 +184,11 @@ async fn import(machine: &Machine<'_>, archiver: &Archiver, since: Instant) -> R
     let pool = machine.archiver.pool.name.as_str();
     let deadline = Instant::now() + IMPORT;
     loop {
-        let state = archiver.unit_state(POOL).await?;
+        let state = match archiver.unit_state(POOL).await {
+            // Early in a boot the bus may not answer yet, or be restarted.
+            Err(Error::Program(_)) if Instant::now() < deadline => "unknown".to_owned(),
+            state => state?,
+        };
         if state == "active" {
             machine.note(since, &format!("awake, with pool {pool}"));
             return Ok(());

@@ -8,6 +8,7 @@
 //! - [`known`]: that, from every folder that tells it; [`health`]: how things stand by it
 //! - [`deliver`]: events to [`sink`]s, in bounded time
 //! - [`http`], [`secret`]: one request; what a service must be told and nobody else
+//! - [`page`]: the same for a browser
 //! - [`alarm`]: what goes off when runs are missing
 //! - [`recorder`]: what `dormouse replicate` does of all this
 //!
@@ -20,6 +21,7 @@ pub mod event;
 pub mod health;
 pub mod http;
 pub mod known;
+pub mod page;
 pub mod recorder;
 pub mod run;
 pub mod secret;

@@ -103,6 +103,7 @@ def test_the_unit_reports_good_runs_and_killed_ones(service: Product, inbox: lis
         home.run(["systemctl", "kill", "--kill-whom=main", "--signal=KILL", JOB])
         over = ["systemctl", "is-failed", JOB]
         wait.until(lambda: home.run(over, check=False).code == 0, "the unit has failed")
+    wait.until(lambda: len(inbox) == 2, "the killed run is told of", 60, 0.5)
     _, (key, event) = inbox
     assert key == "sesame" and event["verdict"] == "killed", event
     assert event["replication"] == "safe" and event["service_result"] == "signal", event
