@@ -13,7 +13,7 @@ use super::health::{ArchiverHealth, Replication};
 use super::seen::Sight;
 use crate::output::{count, human_age, human_bytes};
 
-const TEMPLATE: &str = include_str!("../../../templates/report.html.j2");
+const TEMPLATE: &str = include_str!("page/page.html.j2");
 
 /// How many runs are listed.
 const LISTED: usize = 30;
