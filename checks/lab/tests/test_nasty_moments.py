@@ -163,3 +163,24 @@ def test_a_dry_run_changes_nothing(product: Product) -> None:
         assert (tree.state(lab.home, "tank"), tree.state(lab.archiver, "vault")) == before
         send(product)
 
+
+
+def test_what_limits_the_archiver_is_named_and_the_next_run_goes_on(product: Product) -> None:
+    lab = product.lab
+    tree.write(lab.home, SOURCE, "file", 1)
+    tree.snapshot(lab.home, SOURCE, "one")
+    send(product)
+    free = int(pool.value(lab.archiver, "available", "vault"))
+    limits = (
+        (["set", "quota=6M", "vault/home"], ["set", "quota=none", "vault/home"], "a quota limits it"),
+        (["create", "-o", f"reservation={free - (4 << 20)}", "vault/fill"], ["destroy", "vault/fill"], "make room"),
+    )
+    for number, (limit, lift, advice) in enumerate(limits):
+        zfs(lab.archiver, *limit)
+        tree.write(lab.home, SOURCE, f"file{number}", 16)
+        tree.snapshot(lab.home, SOURCE, f"limited{number}")
+        done = product.run("replicate")
+        assert done.code == 1 and advice in done.stderr, done
+        zfs(lab.archiver, *lift)
+        send(product)
+        assert_complete(product)

@@ -111,6 +111,11 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
                 target.pool()
             )
         }
+        Some(Meaning::Quota) => format!(
+            "what was received is kept; a quota limits it, and not the pool: `zfs get -r quota,refquota {}` on the \
+             archiver shows whose; raise that, then run it again",
+            target.pool()
+        ),
         Some(Meaning::PermissionDenied) => {
             let parent = target.parent().unwrap_or_else(|| target.clone());
             format!(

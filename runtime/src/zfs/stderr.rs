@@ -13,8 +13,10 @@ pub enum Meaning {
     BaseMismatch,
     /// A snapshot of the name is there already.
     Exists,
-    /// No space, or a quota.
+    /// The pool has no space.
     NoSpace,
+    /// A quota of the dataset or of one above it, in a pool that may have space.
+    Quota,
     /// A right is missing.
     PermissionDenied,
     /// A raw increment onto a dataset that once received a plain one.
@@ -51,7 +53,7 @@ const PATTERNS: [(&str, Meaning); 36] = [
     ("must specify -F to overwrite", Meaning::Exists),
     ("out of space", Meaning::NoSpace),
     ("No space left on device", Meaning::NoSpace),
-    ("quota exceeded", Meaning::NoSpace),
+    ("quota exceeded", Meaning::Quota),
     ("dataset is busy", Meaning::Busy),
     ("contains partially-complete state", Meaning::Busy),
     ("failed to read from stream", Meaning::StreamCut),
