@@ -79,7 +79,7 @@ def of_units(example: Example, name: str, found: dict) -> Iterator[str]:
     """What differs in what runs on the archiver."""
     archiver = example.spec["archivers"][name]
     pool = archiver["pool"]["name"]
-    services = {"dormouse-pool", "dormouse-volume", "dormouse-idle", "dormouse-max-lifetime"}
+    services = {"dormouse-pool", "dormouse-volume", "dormouse-idle", "dormouse-max-lifetime", "dormouse-abandon@"}
     period = SCRUB_PERIODS.get(archiver["scrub"])
     if period:
         services.add("dormouse-scrub")
