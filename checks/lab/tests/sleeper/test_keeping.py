@@ -85,15 +85,16 @@ def test_no_secret_is_in_the_image_that_up_bakes(case: Case, tmp_path: Path) -> 
     disk = tmp_path / "disk.img"
     baked = case.archiver.cloud.machines.image_disk(image)
     process.run(["qemu-img", "convert", "-O", "raw", str(baked), str(disk)], timeout=300)
-    secrets = case.archiver.secrets
-    private = [path for path in secrets.rglob("*ed25519") if path.is_file()]
-    assert {path.parent.name for path in private} == {"admin", "archiver", "home"}
-    # In no file, of whatever key; and none of ours in any block.
-    assert guest.files_with(disk, "PRIVATE KEY-----") == set()
-    assert not [path for path in private if is_on(disk, guest.body(path.read_text()))]
-    # The same search finds what is there.
-    (public,) = (case.archiver.generated / "keys/admin.pub").read_text().splitlines()
-    assert guest.files_with(disk, public.split()[1]) and is_on(disk, public.split()[1])
+    keys = [path for path in case.archiver.secrets.rglob("*_ed25519*") if path.suffix != ".pub"]
+    assert {path.parent.name for path in keys} == {"admin", "archiver", "home"}
+    # In no file, whatever key it might be; and none of ours in any block.
+    marker = "OPENSSH PRIVATE KEY-----"
+    assert guest.files_with(disk, marker) == set()
+    assert not [path for path in keys if is_on(disk, guest.body(path.read_text()))]
+    # The control: one that is planted is found in both ways.
+    process.run(["debugfs", "-w", "-R", f"write {keys[0]} /etc/planted", str(disk)])
+    assert {Path(path).name for path in guest.files_with(disk, marker)} == {"planted"}
+    assert is_on(disk, guest.body(keys[0].read_text()))
 
 
 def is_on(disk: Path, text: str) -> bool:
