@@ -79,7 +79,7 @@ def of_units(example: Example, name: str, found: dict) -> Iterator[str]:
     """What differs in what runs on the archiver."""
     archiver = example.spec["archivers"][name]
     pool = archiver["pool"]["name"]
-    services = {"dormouse-pool", "dormouse-volume", "dormouse-idle", "dormouse-max-lifetime"}
+    services = {"dormouse-pool", "dormouse-volume", "dormouse-idle", "dormouse-max-lifetime", "dormouse-abandon@"}
     period = SCRUB_PERIODS.get(archiver["scrub"])
     if period:
         services.add("dormouse-scrub")
@@ -109,6 +109,8 @@ def of_units(example: Example, name: str, found: dict) -> Iterator[str]:
         for target in received
     )
     yield from same("delegated", sorted(commands["delegate"]), delegated)
+    allowed = sorted(words(scripts["dormouse-abandon@"])["allow"])
+    yield from same("may give up partial data", allowed, [each.replace(" ", ":", 1) for each in delegated])
 
 
 def targets(example: Example, archiver: str) -> dict[str, list[str]]:
@@ -123,12 +125,12 @@ def targets(example: Example, archiver: str) -> dict[str, list[str]]:
 
 def words(script: str) -> dict[str, list[str]]:
     """What a script gives to the commands that say what it is for."""
-    found: dict[str, list[str]] = {"zpool import": [], "zpool export": [], "delegate": []}
+    found: dict[str, list[str]] = {"zpool import": [], "zpool export": [], "delegate": [], "allow": []}
     for line in script.splitlines():
         for command, arguments in found.items():
             if line.strip().startswith(f"{command} "):
                 given = shlex.split(line)
-                arguments.append(given[-1] if command.startswith("zpool") else " ".join(given[1:]))
+                arguments.append(" ".join(given[1:]) if command == "delegate" else given[-1])
     return found
 
 

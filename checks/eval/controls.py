@@ -44,6 +44,7 @@ ARCHIVER_CONTROLS = [
     (ARCHIVER, r'AllowUsers = \[ "root" \]', 'AllowUsers = [ "root" "guest" ]'),
     (ARCHIVER, r"dormouse-idle = {", "idle = {"),
     (ARCHIVER, r"zpool export", "zpool status"),
+    (ARCHIVER, r'escapeShellArg "\$', 'escapeShellArg "dormouse-$'),
 ]
 
 

@@ -26,6 +26,7 @@ class Sleeper(Product):
 
     cloud: Cloud = field(kw_only=True)
     settings: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    provider: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
     def install(self) -> None:
         """What a user brings to the host: everything of the host's and the archiver's."""
@@ -35,7 +36,7 @@ class Sleeper(Product):
 
     def make_spec(self) -> dict[str, Any]:
         provider = {"type": "ec2", "region": REGION, "availability_zone": ZONE, "instance_type": "t3.small"}
-        provider |= {"image": {"nixos": "26.05"}, "ssh_from": ["10.77.0.0/24"]}
+        provider |= {"image": {"nixos": "26.05"}, "ssh_from": ["10.77.0.0/24"], **self.provider}
         archiver: dict[str, Any] = {"provider": provider, "volume": {"size_gib": 125}, "pool": {"name": "vault"}}
         archiver |= {"linger": f"{LINGER}s", "max_lifetime": "1h", **self.settings}
         hosts = {"home": {"replications": self.replications}}

@@ -58,10 +58,15 @@ impl Script {
 
     /// Runs it as NixOS does, and returns the calls.
     fn run(&self) -> Vec<String> {
+        self.run_with(&[])
+    }
+
+    fn run_with(&self, arguments: &[&str]) -> Vec<String> {
         let calls = self.folder.path().join("calls");
         let _none = fs::remove_file(&calls);
         let path = format!("{}:{}", self.folder.path().join("bin").display(), std::env::var("PATH").unwrap());
-        support::run(Command::new("bash").args(["-euc", &self.text]).env("PATH", path));
+        let script = ["-euc", &self.text, "script"];
+        support::run(Command::new("bash").args(script).args(arguments).env("PATH", path));
         fs::read_to_string(calls).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
@@ -91,19 +96,50 @@ fn an_archiver_that_nobody_comes_to_powers_off_after_its_linger_and_not_before()
 #[test]
 fn whatever_keeps_an_archiver_busy_starts_its_linger_anew() {
     for (program, busy) in [
-        ("loginctl", "echo '1 1001 dormouse-desktop'"),
-        ("pgrep", "test \"$2\" = zfs"),
-        ("pgrep", "test \"$2\" = zpool"),
-        ("zpool", "echo '  scan: scrub in progress since Sun Nov  1 00:00:00 2026'"),
+        ("loginctl", session(1001, "user", "active")),
+        ("loginctl", session(0, "user-early", "online")),
+        ("pgrep", "test \"$2\" = zfs".to_owned()),
+        ("pgrep", "test \"$2\" = zpool".to_owned()),
+        ("zpool", "echo '  scan: scrub in progress since Sun Nov  1 00:00:00 2026'".to_owned()),
     ] {
         let Some(idle) = Script::of("home", "archiver", "dormouse-idle") else { return };
         idle.stand_in("pgrep", "exit 1");
         assert!(!idle.powers_off_at(10));
-        idle.stand_in(program, busy);
+        idle.stand_in(program, &busy);
         assert!(!idle.powers_off_at(100_000), "{program}: {busy}");
         idle.stand_in(program, if program == "pgrep" { "exit 1" } else { "true" });
         assert!(!idle.powers_off_at(100_119), "{program}: {busy}");
         assert!(idle.powers_off_at(100_120), "{program}: {busy}");
+    }
+}
+
+/// A loginctl that knows one session.
+fn session(uid: u32, class: &str, state: &str) -> String {
+    format!(
+        "case \"$1\" in list-sessions) echo '7 {uid} somebody - 99 -' ;;\n\
+         show-session) printf 'Class=%s\\nState=%s\\n' {class} {state} ;; esac"
+    )
+}
+
+#[test]
+fn what_a_client_left_running_keeps_no_archiver_awake() {
+    for (uid, class, state, is_ended) in [
+        (1001, "user", "closing", true),
+        (0, "user-early", "closing", false),
+        (1001, "manager", "active", false),
+        (0, "manager-early", "active", false),
+    ] {
+        let Some(idle) = Script::of("home", "archiver", "dormouse-idle") else { return };
+        idle.stand_in("pgrep", "exit 1");
+        idle.stand_in("loginctl", &session(uid, class, state));
+        let calls = idle.at_uptime(30);
+        assert_eq!(
+            calls.contains(&"loginctl [kill-session] [7]".to_owned()),
+            is_ended,
+            "{uid} {class} {state}"
+        );
+        assert!(!idle.powers_off_at(149), "{uid} {class} {state}");
+        assert!(idle.powers_off_at(150), "{uid} {class} {state}");
     }
 }
 
@@ -133,6 +169,28 @@ fn a_pool_is_imported_once_and_each_host_may_receive_into_its_targets() {
         |call: &String| ["destroy", "rollback", "rename"].iter().any(|word| call.contains(word));
     assert!(!calls.iter().any(grants_too_much), "{calls:?}");
     assert!(!calls.iter().any(|call| call.contains("[-F]") || call.contains("[-f]")), "{calls:?}");
+}
+
+#[test]
+fn a_host_gives_up_partial_data_below_its_own_targets_only() {
+    let Some(mut abandon) = Script::of("awkward", "1st", "dormouse-abandon@") else { return };
+    // It ends with 1 where it refuses.
+    abandon.text = format!("({}) 2>/dev/null || true", abandon.text);
+    let (user, target) = ("dormouse-a-host-with-a-33c2e3b7", "Cold Store.2:b/long/My Files");
+    for dataset in [target.to_owned(), format!("{target}/below:/deep")] {
+        let calls = abandon.run_with(&[&format!("{user}:{dataset}")]);
+        assert_eq!(calls, [format!("zfs [receive] [-A] [{dataset}]")]);
+    }
+    for other in [
+        format!("{user}:Cold Store.2:b/long"),
+        format!("{user}:Cold Store.2:b/long/My Files2"),
+        format!("dormouse-1:{target}"),
+        format!("x{user}:{target}"),
+        target.to_owned(),
+        String::new(),
+    ] {
+        assert_eq!(abandon.run_with(&[&other]), [""; 0], "{other}");
+    }
 }
 
 #[test]

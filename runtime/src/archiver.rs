@@ -22,6 +22,10 @@ const CHANGE: Duration = Duration::from_secs(600);
 /// and a name at most 255 bytes.
 pub const NAMES: usize = 200;
 
+/// The unit of the generated configuration.nix that gives up partial data; its instances are a user and
+/// a dataset.
+const ABANDON: &str = "--template=dormouse-abandon@.service";
+
 /// An archiver that is connected.
 #[derive(Debug)]
 pub struct Archiver {
@@ -176,12 +180,32 @@ impl Archiver {
         self.change(&argv::rename(&moved.from, &moved.to)).await
     }
 
-    /// Gives up the partial data of an interrupted receive.
+    /// Gives up the partial data of an interrupted receive. For that zfs asks for the right to destroy,
+    /// which no host has on an archiver that we configure: there a unit of root's does it for a host.
     ///
     /// # Errors
-    /// When zfs refuses.
+    /// [`Error::Partial`] when this user may not, else when zfs refuses.
     pub async fn abandon(&self, dataset: &DatasetName) -> Result<(), Error> {
-        self.change(&argv::abandon(dataset)).await
+        let Err(error) = self.exec.run(&self.argv(&argv::abandon(dataset))?, CHANGE).await else {
+            return Ok(());
+        };
+        if meaning(error.stderr()) != Some(Meaning::PermissionDenied) {
+            return Err(Error::Program(error));
+        }
+        let instance = format!("{}:{dataset}", self.endpoint().user);
+        let asked = async {
+            let unit = self.query(&["systemd-escape", ABANDON, &instance]).await?;
+            self.query(&["systemctl", "--no-ask-password", "start", unit.trim_end()]).await
+        };
+        match asked.await {
+            Ok(_) => Ok(()),
+            Err(unreachable @ Error::Unreachable { .. }) => Err(unreachable),
+            Err(_) => Err(Error::Partial {
+                archiver: self.name().to_owned(),
+                dataset: dataset.to_string(),
+                detail: exec::text(error.stderr()),
+            }),
+        }
     }
 
     /// Powers it off unless somebody else has a session; returns how many others there are.
@@ -370,7 +394,7 @@ fn literal(text: &str) -> String {
 }
 
 /// Counts the sessions of `loginctl list-sessions --json=short`. Since systemd 256 it lists each
-/// user's service manager too, which is nobody's session.
+/// user's service manager too, which is nobody's session; root's own are of class `user-early`.
 fn sessions(json: &str) -> Result<usize, Error> {
     #[derive(serde::Deserialize)]
     struct Session {
@@ -378,7 +402,9 @@ fn sessions(json: &str) -> Result<usize, Error> {
         class: Option<String>,
     }
     let sessions: Vec<Session> = serde_json::from_str(json).map_err(std::io::Error::from)?;
-    Ok(sessions.iter().filter(|session| session.class.as_deref().is_none_or(|class| class == "user")).count())
+    let is_manager =
+        |session: &&Session| session.class.as_deref().is_some_and(|class| class.starts_with("manager"));
+    Ok(sessions.iter().filter(|session| !is_manager(session)).count())
 }
 
 #[cfg(test)]
@@ -388,8 +414,10 @@ mod tests {
     #[test]
     fn only_sessions_of_users_are_counted() {
         let json = r#"[{"session":"1","uid":0,"user":"root","seat":null,"leader":9,"class":"user","tty":null,"idle":false,"since":null},
-            {"session":"2","uid":0,"user":"root","seat":null,"leader":10,"class":"manager","tty":null,"idle":false,"since":null}]"#;
-        assert_eq!(sessions(json).unwrap(), 1);
+            {"session":"2","uid":0,"user":"root","seat":null,"leader":10,"class":"manager-early","tty":null,"idle":false,"since":null},
+            {"session":"3","uid":0,"user":"root","seat":null,"leader":11,"class":"user-early","tty":null,"idle":false,"since":null},
+            {"session":"4","uid":999,"user":"u","seat":null,"leader":12,"class":"manager","tty":null,"idle":false,"since":null}]"#;
+        assert_eq!(sessions(json).unwrap(), 2);
         assert_eq!(sessions(r#"[{"session":"1","uid":0,"user":"root","seat":"","tty":""}]"#).unwrap(), 1);
         assert!(sessions("no sessions").is_err());
     }

@@ -168,6 +168,16 @@ pub enum Error {
         /// Why.
         detail: String,
     },
+    /// The archiver keeps partial data that no host can go on from, and this user may not give it up.
+    #[error("archiver {archiver:?} does not let this host give up the partial data of {dataset:?}: {detail}")]
+    Partial {
+        /// The archiver.
+        archiver: String,
+        /// The dataset there.
+        dataset: String,
+        /// What zfs said.
+        detail: String,
+    },
     /// Something about an archiver on EC2.
     #[error(transparent)]
     Ec2(#[from] Failure),
@@ -232,6 +242,7 @@ impl Error {
             | Self::NoPool { .. }
             | Self::NoSource { .. }
             | Self::Listing { .. }
+            | Self::Partial { .. }
             | Self::ServiceState { .. }
             | Self::Alarm { .. }
             | Self::Program(_)
@@ -284,6 +295,10 @@ impl Error {
             Self::Listing { .. } => {
                 "nothing was sent, since an unread list is not an empty one; run it again".to_owned()
             }
+            Self::Partial { dataset, .. } => format!(
+                "every snapshot that has arrived is intact; as root on the archiver: `zfs receive -A {dataset}` gives up \
+                 the partial data, and nothing else"
+            ),
             Self::UnknownArchiver { .. } => "name one of these".to_owned(),
             Self::AlwaysOn { .. } => "use it as it is: `dormouse replicate`".to_owned(),
             Self::Ec2(failure) => failure.help(),

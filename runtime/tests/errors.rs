@@ -119,6 +119,11 @@ fn errors() -> Vec<Told> {
             place: s("on this host"),
             detail: s("`zfs list …` failed (exit code 1)"),
         },
+        Error::Partial {
+            archiver: s("nas"),
+            dataset: s("tank/desktop/safe"),
+            detail: s("cannot destroy 'tank/desktop/safe/%recv': permission denied"),
+        },
         Error::Ec2(Failure::NoVolume { archiver: s("archiver") }),
         Error::ServiceState { path: "/var/lib/dormouse/service".into(), source: os(13) },
         Error::NoAlarm,

@@ -108,12 +108,17 @@ def found_in(instance: Instance, private: str) -> set[str]:
 
 def found_on(disk: Path, private: str) -> set[str]:
     """The same for the disk of an instance that is off."""
+    return files_with(disk, body(private))
+
+
+def files_with(disk: Path, text: str) -> set[str]:
+    """The files on a disk that hold a text."""
     with tempfile.TemporaryDirectory() as folder:
         for name in WRITTEN:
             target = Path(folder, name).parent
             target.mkdir(parents=True, exist_ok=True)
             process.run(["debugfs", "-R", f"rdump /{name} {target}", str(disk)])
-        grep = ["grep", "--recursive", "--files-with-matches", "--fixed-strings", "-e", body(private)]
+        grep = ["grep", "--recursive", "--files-with-matches", "--fixed-strings", "-e", text]
         return set(process.run([*grep, folder], check=False).stdout.split())
 
 

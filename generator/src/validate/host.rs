@@ -3,7 +3,7 @@
 use super::{archiver::epoch, text};
 use crate::json_path::JsonPath;
 use crate::problem::Problem;
-use crate::spec::{Host, Replication, Spec};
+use crate::spec::{Archiver, Host, Provider, Replication, Spec};
 use crate::suggest;
 
 /// Bounds of a run's time in seconds: a minute to wake an archiver at the very least, and a
@@ -40,7 +40,7 @@ fn check_replication(spec: &Spec, replication: &Replication, path: &JsonPath, pr
     problems.extend(target(spec, replication, path));
     excludes(replication, path, problems);
     problems.extend(triggers(replication, path));
-    follow_delete(replication, path, problems);
+    follow_delete(spec, replication, path, problems);
     let timeout = replication.timeout;
     if !TIMEOUT.contains(&timeout.as_secs()) {
         let reason = format!("a run gets between one minute and 31 days, not {timeout}");
@@ -55,7 +55,15 @@ fn check_replication(spec: &Spec, replication: &Replication, path: &JsonPath, pr
     }
 }
 
-fn follow_delete(replication: &Replication, path: &JsonPath, problems: &mut Vec<Problem>) {
+fn follow_delete(spec: &Spec, replication: &Replication, path: &JsonPath, problems: &mut Vec<Problem>) {
+    let name = &replication.archiver;
+    let is_ec2 = |name| matches!(spec.archivers.get(name), Some(Archiver { provider: Provider::Ec2(_), .. }));
+    if replication.follow_delete && is_ec2(name) {
+        let reason = format!("no host may destroy anything on {name:?}, which is on EC2");
+        let at = path.key("follow_delete");
+        let problem = Problem::new(at, reason, "leave it out; what is too old there is for root to destroy");
+        problems.push(problem.touching(path.key("archiver")));
+    }
     let at = path.key("follow_delete_names");
     let names = &replication.follow_delete_names;
     if replication.follow_delete && names.is_empty() {

@@ -28,12 +28,7 @@ const BLANK: &str = "8388608";
 ///
 /// # Errors
 /// [`Failure::NotBlank`] for a volume that holds something else; nothing is changed then.
-pub async fn prepare(
-    machine: &Machine<'_>,
-    archiver: &Archiver,
-    volume: &Volume,
-    grown: bool,
-) -> Result<(), Error> {
+pub async fn prepare(machine: &Machine<'_>, archiver: &Archiver, volume: &Volume) -> Result<(), Error> {
     let since = Instant::now();
     let pool = machine.archiver.pool.name.as_str();
     let device = device(archiver, volume).await?;
@@ -42,8 +37,7 @@ pub async fn prepare(
         create(machine, archiver, &device, pool).await?;
     } else {
         imported(machine, archiver, volume).await?;
-    }
-    if grown {
+        // It takes what the volume has grown by, if only in a set-up that was killed before this.
         archiver.query(&["zpool", "online", "-e", pool, &device]).await?;
     }
     for target in targets(machine) {

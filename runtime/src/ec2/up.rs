@@ -142,7 +142,6 @@ pub fn cost(machine: &Machine<'_>) -> Result<String, Error> {
 /// The first step that fails; what was made stays, and the next `up` goes on from there.
 pub async fn run(machine: &Machine<'_>, steps: &[Step]) -> Result<(), Error> {
     let since = Instant::now();
-    let mut grown = false;
     for step in steps {
         machine.note(since, &words(machine, step));
         match step {
@@ -154,12 +153,9 @@ pub async fn run(machine: &Machine<'_>, steps: &[Step]) -> Result<(), Error> {
             Step::Open(group, ranges) => open(machine, group, ranges).await?,
             Step::Volume => make_volume(machine).await.map(|_| ())?,
             Step::Migrate(volume) => migrate::migrate(machine, volume).await?,
-            Step::Grow(volume) => {
-                grow(machine, volume).await?;
-                grown = true;
-            }
+            Step::Grow(volume) => grow(machine, volume).await?,
             Step::Image(hash) => bake::bake(machine, hash).await?,
-            Step::Pool => prepare_pool(machine, grown).await?,
+            Step::Pool => prepare_pool(machine).await?,
         }
     }
     machine.note(since, "set up");
@@ -229,10 +225,10 @@ async fn grow(machine: &Machine<'_>, volume: &Volume) -> Result<(), Error> {
     }
 }
 
-async fn prepare_pool(machine: &Machine<'_>, grown: bool) -> Result<(), Error> {
+async fn prepare_pool(machine: &Machine<'_>) -> Result<(), Error> {
     let volume = machine.volume().await?;
     let session = provider::connect(machine.context, machine.name, Identity::Admin, false).await?;
-    let result = super::pool::prepare(machine, &session.archiver, &volume, grown).await;
+    let result = super::pool::prepare(machine, &session.archiver, &volume).await;
     let closed = session.close().await;
     result.and(closed)
 }

@@ -18,7 +18,7 @@ use crate::report::clock::Phase;
 use crate::report::seen::{self, Sight};
 
 /// How much longer than `linger` an archiver may take to power off by itself: its sshd gives a
-/// lost client two minutes, and the pool has to be exported.
+/// lost client a minute, and the pool has to be exported.
 const NOTICED: Duration = Duration::from_secs(180);
 
 /// An archiver that is up and connected.

@@ -1,75 +1,11 @@
 """An archiver that sleeps: it is there while it is needed, and its volume always."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import pytest
 
-from checks.lab import sleeper, tree, wait
+from checks.lab import tree, wait
 from checks.lab.ec2.fixtures import client
-from checks.lab.lab import Lab
-from checks.lab.pool import zfs
-from checks.lab.process import Result
 from checks.lab.sleeper import Sleeper
-
-# Setting an archiver up takes minutes, so the tests share one; each has a replication of its own.
-NAMES = ["faults", "killed", "life"]
-
-
-@pytest.fixture(scope="module")
-def shared(machines: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sleeper]:
-    """An archiver that is known to its spec, and nothing more."""
-    replications = {
-        name: {"archiver": "archiver", "source": f"tank/{name}", "target": f"vault/home/{name}"} for name in NAMES
-    }
-    folder = tmp_path_factory.mktemp("sleeper")
-    with sleeper.clouded(machines, folder / "ec2") as cloud:
-        archiver = Sleeper(machines, folder, replications, cloud=cloud)
-        archiver.generate()
-        yield archiver
-
-
-@dataclass
-class Case:
-    """One test's part: a dataset at home, and its copy on an archiver that is set up and asleep."""
-
-    archiver: Sleeper
-    name: str
-
-    @property
-    def source(self) -> str:
-        return f"tank/{self.name}"
-
-    def replicate(self) -> Result:
-        return self.archiver.run("replicate", self.name, timeout=600)
-
-    def replicated(self) -> Result:
-        """A run that must succeed, after which the archiver sleeps."""
-        done = self.replicate()
-        assert done.code == 0, done
-        assert self.archiver.is_asleep()
-        return done
-
-    def at_home(self) -> set[str]:
-        return set(tree.guids(self.archiver.lab.home, self.source).values())
-
-    def archived(self) -> set[str]:
-        """The GUIDs that the archiver has, as its user sees them over ssh, from cold."""
-        listed = self.archiver.ssh("archiver", f"zfs list -H -r -t snapshot -o guid vault/home/{self.name}")
-        assert listed.code == 0, listed
-        return set(listed.stdout.split())
-
-
-@pytest.fixture
-def case(bench: Lab, shared: Sleeper, request: pytest.FixtureRequest) -> Iterator[Case]:
-    shared.install()
-    case = Case(shared, request.param)
-    zfs(bench.home, "create", case.source)
-    tree.write(bench.home, case.source, "file", 1)
-    shared.up()
-    yield case
-    shared.cloud.ec2.faults.clear()
-    shared.run("sleep", "--now", "archiver")
+from checks.lab.tests.sleeper.case import Case, images
 
 
 def tagged(archiver: Sleeper) -> list[str]:
@@ -80,7 +16,7 @@ def tagged(archiver: Sleeper) -> list[str]:
     left = [i["InstanceId"] for i in instances if i["State"]["Name"] != "terminated"]
     left += [v["VolumeId"] for v in api.describe_volumes(Filters=spec)["Volumes"]]
     left += [g["GroupId"] for g in api.describe_security_groups(Filters=spec)["SecurityGroups"]]
-    return left + [i["ImageId"] for i in api.describe_images(Owners=["self"], Filters=spec)["Images"]]
+    return left + images(archiver)
 
 
 @pytest.mark.parametrize("case", ["faults"], indirect=True)
@@ -125,13 +61,9 @@ def test_what_fails_midway_leaves_nothing_running_and_can_be_repeated(case: Case
 @pytest.mark.parametrize("case", ["killed"], indirect=True)
 def test_an_archiver_that_is_killed_comes_back_with_everything(case: Case) -> None:
     archiver, lab = case.archiver, case.archiver.lab
-    tree.write(lab.home, case.source, "big", 40)
-    tree.snapshot(lab.home, case.source, "one")
     with lab.rate_limit(lab.home, "24mbit"):
-        sent = lab.sent(lab.home)
-        running = archiver.start("replicate", case.name)
-        wait.until(lambda: lab.sent(lab.home) - sent > 12 << 20, "part of it is sent", 240)
-        archiver.cloud.vm(archiver.cloud.ec2.alive()[0].id).kill()
+        running = case.start_big()
+        case.instance.kill()
         cut = running.wait(timeout=600)
     assert cut.code in (1, 3, 5), cut
     assert archiver.is_asleep()

@@ -51,5 +51,6 @@ def firewall(commands: str) -> dict[str, Any]:
         "path": [f"{unit_files.PACKAGES}/iptables"],
         "serviceConfig": {"Type": "oneshot", "RemainAfterExit": True},
         "script": commands,
+        "scriptArgs": "",
         "preStop": "",
     }

@@ -31,10 +31,11 @@ def services(units: dict[str, Unit]) -> Files:
     files: Files = {}
     for name, unit in units.items():
         service = {"Environment": f'"PATH={search_path(unit["path"])}"'}
-        for key, option in (("ExecStart", "script"), ("ExecStop", "preStop")):
+        for key, option, arguments in (("ExecStart", "script", unit["scriptArgs"]), ("ExecStop", "preStop", "")):
             if unit[option]:
-                service[key] = script_path(name, unit[option])
-                files[service[key]] = File(f"#!/bin/bash -e\n{unit[option]}\n", 0o755)
+                path = script_path(name, unit[option])
+                service[key] = f"{path} {arguments}".rstrip()
+                files[path] = File(f"#!/bin/bash -e\n{unit[option]}\n", 0o755)
         files |= installed(f"{name}.service", unit, "Service", service | unit["serviceConfig"])
     return files
 

@@ -34,6 +34,7 @@ let
       path = option (types.listOf types.package) [ ];
       serviceConfig = option types.section { };
       script = mkOption { type = types.str; };
+      scriptArgs = option types.str "";
       preStop = option types.str "";
     }
   );

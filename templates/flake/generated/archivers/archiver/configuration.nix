@@ -91,9 +91,10 @@ in
       PermitTunnel = false;
       X11Forwarding = false;
       LoginGraceTime = 30;
-      # The session of a host that is gone ends after two minutes; until then it counts as busy.
-      ClientAliveInterval = 30;
-      ClientAliveCountMax = 4;
+      # The session of a host that is gone ends after a minute, which is one interval more than the
+      # count; until then it counts as busy.
+      ClientAliveInterval = 15;
+      ClientAliveCountMax = 3;
     };
   };
 
@@ -109,14 +110,27 @@ in
   }) hosts;
 
   # A host may power the archiver off, but not while another one has a session: that is a different
-  # action, power-off-multiple-sessions.
+  # action, power-off-multiple-sessions. And it may start the unit below for itself.
   security.polkit = {
     enable = true;
     extraConfig = ''
       polkit.addRule(function (action, subject) {
-        if (action.id == "org.freedesktop.login1.power-off" && subject.isInGroup("dormouse")) {
+        if (!subject.isInGroup("dormouse")) {
+          return polkit.Result.NOT_HANDLED;
+        }
+        if (action.id == "org.freedesktop.login1.power-off") {
           return polkit.Result.YES;
         }
+        // systemd writes a hyphen of its name like this.
+        var own = "dormouse-abandon@" + subject.user.replace(/-/g, "\\x2d") + ":";
+        if (
+          action.id == "org.freedesktop.systemd1.manage-units" &&
+          action.lookup("verb") == "start" &&
+          action.lookup("unit").indexOf(own) == 0
+        ) {
+          return polkit.Result.YES;
+        }
+        return polkit.Result.NOT_HANDLED;
       });
     '';
   };
@@ -206,6 +220,32 @@ in
     '';
   };
 
+  # `zfs receive -A` asks for the right to destroy. For a host this does it, and only to a target of its
+  # own: `%I` is the user and the dataset, whose partial data are no snapshot yet.
+  systemd.services."dormouse-abandon@" = {
+    description = "Partial data that %I gives up";
+    path = [ zfs ];
+    serviceConfig.Type = "oneshot";
+    scriptArgs = "%I";
+    script = ''
+      allow() {
+        case "$1/" in
+          "$2"/*) exec zfs receive -A "''${1#*:}" ;;
+        esac
+      }
+    ''
+    + lib.concatMapStrings (
+      user:
+      lib.concatMapStrings (target: ''
+        allow "$1" ${lib.escapeShellArg "${user}:${target}"}
+      '') hosts.${user}.targets
+    ) (builtins.attrNames hosts)
+    + ''
+      echo "$1: no target of this host" >&2
+      exit 1
+    '';
+  };
+
   # A scrub that is cut off goes on at the next import, so its beginning is what counts.
   systemd.services.dormouse-scrub = {
     description = "Scrub of ${pool}, if one is due";
@@ -244,8 +284,25 @@ in
       read -r uptime _ </proc/uptime
       now="''${uptime%%.*}"
 
+      # What a client left running when it went keeps its session closing. A host's is ended, for no
+      # run of it needs that; the administrator's goes on, and counts as what it is. Since systemd
+      # 256 each user's service manager is listed too.
+      in_session() {
+        local session uid found=1
+        while read -r session uid _; do
+          case "$(loginctl show-session --property=Class --property=State "$session")" in
+            *Class=manager*) ;;
+            *State=closing*)
+              if [ "$uid" != 0 ]; then loginctl kill-session "$session"; fi
+              ;;
+            *) found=0 ;;
+          esac
+        done < <(loginctl list-sessions --no-legend)
+        return "$found"
+      }
+
       busy() {
-        if [ -n "$(loginctl list-sessions --no-legend)" ]; then return 0; fi
+        if in_session; then return 0; fi
         if pgrep -x zfs >/dev/null; then return 0; fi
         if pgrep -x zpool >/dev/null; then return 0; fi
         case "$(zpool status ${lib.escapeShellArg pool} 2>&1)" in

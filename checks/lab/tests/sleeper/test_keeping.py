@@ -1,0 +1,103 @@
+"""What lasts while the archiver sleeps: its volume, which grows, its image, and what a host may give up there."""
+
+import mmap
+from pathlib import Path
+
+import pytest
+
+from checks.lab import process, tree, wait
+from checks.lab.pool import resume_token, zfs
+from checks.lab.tests import guest
+from checks.lab.tests.sleeper.case import MIB, Case, images
+
+GIB = 1 << 30
+
+
+def pool_size(case: Case) -> int:
+    """As the host's user sees it, from cold or while it is awake."""
+    asked = case.archiver.ssh("archiver", "zpool list -H -p -o size vault")
+    assert asked.code == 0, asked
+    return int(asked.stdout)
+
+
+def specify(case: Case, size: int) -> None:
+    case.archiver.settings["volume"] = {"size_gib": size}
+    case.archiver.generate()
+    case.archiver.install()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", ["grown"], indirect=True)
+def test_a_volume_grows_with_its_spec_asleep_and_awake_and_after_a_killed_set_up(case: Case) -> None:
+    archiver, calls = case.archiver, case.archiver.cloud.ec2.calls
+    tree.snapshot(archiver.lab.home, case.source, "one")
+    case.replicated()
+    specify(case, 130)
+    mark = len(calls)
+    # Killed when the volume has grown and the pool has not.
+    running = archiver.start("up", "--yes", "archiver")
+    wait.until(lambda: calls.count("DescribeVolumesModifications", since=mark) > 0, "the volume grows", 120)
+    running.kill()
+    running.wait()
+    archiver.up()
+    first = pool_size(case)
+    assert first > 128 * GIB
+    assert not archiver.is_asleep()
+    specify(case, 135)
+    archiver.up()
+    assert pool_size(case) > 133 * GIB
+    assert case.at_home() <= case.archived()
+
+
+@pytest.mark.parametrize("case", ["stale"], indirect=True)
+def test_partial_data_that_no_host_can_go_on_from_is_given_up_by_the_host_itself(case: Case) -> None:
+    """First that of a whole stream, then that of an increment."""
+    home = case.archiver.lab.home
+    for name in ("one", "two"):
+        tree.write(home, case.source, "big", 4)
+        tree.snapshot(home, case.source, name)
+        cut(case, name, [] if name == "one" else ["-i", "@instead-of-one"])
+        zfs(home, "destroy", f"{case.source}@{name}")
+        tree.snapshot(home, case.source, f"instead-of-{name}")
+        assert "was deleted on the host meanwhile" in case.replicated().stdout
+    assert case.at_home() <= case.archived()
+    # No more than that: what has arrived is not the host's to take back.
+    for command in ("zfs destroy vault/home/stale@instead-of-one", "zfs destroy -r vault/home/stale"):
+        refused = case.archiver.ssh("archiver", command)
+        assert refused.code != 0 and "permission denied" in refused.stderr, refused
+    assert case.at_home() <= case.archived()
+
+
+def cut(case: Case, name: str, base: list[str]) -> None:
+    """Half of a stream arrives, and a token with it."""
+    half = case.archiver.lab.home.run(
+        ["sh", "-c", 'zfs send "$@" | head -c 2097152', "sh", *base, f"{case.source}@{name}"]
+    ).out
+    assert len(half) == 2 * MIB
+    receive = f"zfs receive -s -u -x mountpoint -o canmount=noauto -o readonly=on {case.target}"
+    case.archiver.lab.home.run(case.archiver.ssh_argv("archiver", receive), stdin=half, timeout=300, check=False)
+    assert resume_token(case.instance, case.target)
+
+
+@pytest.mark.parametrize("case", ["image"], indirect=True)
+def test_no_secret_is_in_the_image_that_up_bakes(case: Case, tmp_path: Path) -> None:
+    (image,) = images(case.archiver)
+    disk = tmp_path / "disk.img"
+    baked = case.archiver.cloud.machines.image_disk(image)
+    process.run(["qemu-img", "convert", "-O", "raw", str(baked), str(disk)], timeout=300)
+    keys = [path for path in case.archiver.secrets.rglob("*_ed25519*") if path.suffix != ".pub"]
+    assert {path.parent.name for path in keys} == {"admin", "archiver", "home"}
+    # In no file, whatever key it might be; and none of ours in any block.
+    marker = "OPENSSH PRIVATE KEY-----"
+    assert guest.files_with(disk, marker) == set()
+    assert not [path for path in keys if is_on(disk, guest.body(path.read_text()))]
+    # The control: one that is planted is found in both ways.
+    process.run(["debugfs", "-w", "-R", f"write {keys[0]} /etc/planted", str(disk)])
+    assert {Path(path).name for path in guest.files_with(disk, marker)} == {"planted"}
+    assert is_on(disk, guest.body(keys[0].read_text()))
+
+
+def is_on(disk: Path, text: str) -> bool:
+    """Whether it is in any block, even of a file that was deleted."""
+    with disk.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as blocks:
+        return blocks.find(text.encode()) != -1
