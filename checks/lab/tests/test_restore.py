@@ -44,7 +44,8 @@ def test_a_destroyed_dataset_comes_back_whole_and_replication_goes_on(product: P
     home = product.lab.home
     for name in ("one", "two", "three"):
         tree.write(home, SOURCE, name, 1)
-        cycle(product, name)
+        tree.snapshot(home, SOURCE, name)
+    send(product)
     before, files = tree.guids(home, SOURCE), contents(home, SOURCE)
     lose(home)
     restored(product, SOURCE)
@@ -100,7 +101,8 @@ def test_a_tree_comes_back_but_for_what_lacks_the_snapshot(product: Product) -> 
     zfs(home, "create", "-V", "8M", f"{SOURCE}/vol")
     tree.snapshot(home, SOURCE, "one")
     zfs(home, "create", f"{SOURCE}/late")
-    cycle(product, "two")
+    tree.snapshot(home, SOURCE, "two")
+    send(product)
     before, files = tree.guids(home, SOURCE), contents(home, f"{SOURCE}/a/with space")
     plan = product.report("restore", "-r", f"{SOURCE}@one", "--to", "tank/copy", "--dry-run")
     assert [d["dataset"] for d in plan["left"]] == ["tank/copy/late"], plan
@@ -121,8 +123,9 @@ def test_a_tree_comes_back_but_for_what_lacks_the_snapshot(product: Product) -> 
 def test_what_exists_is_never_touched(product: Product) -> None:
     home = product.lab.home
     zfs(home, "create", f"{SOURCE}/child")
-    cycle(product, "one")
-    cycle(product, "two")
+    tree.snapshot(home, SOURCE, "one")
+    tree.snapshot(home, SOURCE, "two")
+    send(product)
     # Older than what the archiver has, and so what a receive would go on from.
     zfs(home, "destroy", "-r", f"{SOURCE}@two")
     before = tree.state(home, "tank")
@@ -166,6 +169,12 @@ def test_an_interrupted_restore_goes_on_from_its_token(product: Product, half: L
     assert pool.value(half.home, RESTORING, big) != "-"
     # Another snapshot is refused, and what has arrived is kept.
     token = pool.resume_token(half.home, big)
+    # Half of a history is not replicated; what is beside it is.
+    tree.snapshot(half.home, SOURCE, "meanwhile")
+    report = product.report("replicate")["replications"][0]
+    by_name = {dataset["dataset"]: dataset for dataset in report["datasets"]}
+    assert report["exit"] == 4 and by_name[SOURCE]["result"] == "sent", report
+    assert "dormouse restore" in by_name[big]["help"], report
     for other in ("one", "two"):
         refused = product.report("restore", f"{big}@{other}")
         assert refused["exit"] == 4 and "--to" in refused["help"], refused
@@ -174,6 +183,7 @@ def test_an_interrupted_restore_goes_on_from_its_token(product: Product, half: L
     outcome = product.report("restore", big)
     assert outcome["exit"] == 0 and outcome["datasets"][0]["resumed"], outcome
     assert half.sent(half.archiver) - before < BIG * MIB - arrived + 2 * MIB
+    zfs(half.home, "destroy", f"{big}@meanwhile")
     assert len(contents(half.home, big)) == 2
     assert local(half.home, big) == []
     assert_complete(product)
@@ -195,7 +205,8 @@ def test_an_encrypted_dataset_comes_back_raw_and_opens_with_its_key(product: Pro
     home, dataset = secret.home, f"{SOURCE}/secret"
     for name in ("one", "two"):
         tree.write(home, f"{dataset}/child", name, 1)
-        cycle(product, name)
+        tree.snapshot(home, SOURCE, name)
+    send(product)
     files = contents(home, f"{dataset}/child")
     lose(home, dataset)
     outcome = product.report("restore", "-r", dataset)
@@ -212,8 +223,9 @@ def test_an_encrypted_dataset_comes_back_raw_and_opens_with_its_key(product: Pro
 
 def test_both_sides_are_listed(product: Product) -> None:
     home = product.lab.home
-    cycle(product, "one")
-    cycle(product, "two")
+    tree.snapshot(home, SOURCE, "one")
+    tree.snapshot(home, SOURCE, "two")
+    send(product)
     zfs(home, "destroy", f"{SOURCE}@one")
     tree.snapshot(home, SOURCE, "three")
     [listed] = product.report("snapshots")["datasets"]
@@ -229,8 +241,9 @@ def test_both_sides_are_listed(product: Product) -> None:
 
 def test_an_archivers_user_needs_send_and_hold_and_no_more(product: Product) -> None:
     home, archiver = product.lab.home, product.lab.archiver
-    cycle(product, "one")
-    cycle(product, "two")
+    tree.snapshot(home, SOURCE, "one")
+    tree.snapshot(home, SOURCE, "two")
+    send(product)
     archiver.run(["useradd", "--create-home", "--password", "*", USER])
     try:
         key = archiver.get("/root/.ssh/authorized_keys")

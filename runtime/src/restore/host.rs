@@ -60,17 +60,36 @@ impl Place {
             Some(parent) => survey::all(exec, &parent, false).await?.contains_key(&parent),
             None => !datasets.is_empty(),
         };
-        let mut under_way = BTreeMap::new();
-        if !datasets.is_empty() {
-            let listed = exec.run(&argv::list_restoring(place), LOOK).await.map_err(Error::Program)?;
-            let lines = listed.lines().filter_map(|line| line.split_once('\t'));
-            under_way
-                .extend(lines.filter_map(|(name, value)| {
-                    Some((DatasetName::new(name).ok()?, UnderWay::read(value)?))
-                }));
-        }
+        let under_way = match datasets.is_empty() {
+            true => BTreeMap::new(),
+            false => under_way(exec, place).await?,
+        };
         Ok(Self { datasets, under_way, has_parent })
     }
+}
+
+/// Which datasets of these, at and below `root`, an interrupted restore has left. Each of them has a
+/// token; where none has one, nobody is asked.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn unfinished(
+    exec: Exec,
+    root: &DatasetName,
+    datasets: &Datasets,
+) -> Result<Vec<DatasetName>, Error> {
+    if datasets.values().all(|dataset| dataset.token.is_none()) {
+        return Ok(vec![]);
+    }
+    let under_way = under_way(exec, root).await?;
+    Ok(datasets.keys().filter(|name| under_way.contains_key(*name)).cloned().collect())
+}
+
+async fn under_way(exec: Exec, root: &DatasetName) -> Result<BTreeMap<DatasetName, UnderWay>, Error> {
+    let listed = exec.run(&argv::list_restoring(root), LOOK).await.map_err(Error::Program)?;
+    let lines = listed.lines().filter_map(|line| line.split_once('\t'));
+    let read = |(name, value): (&str, &str)| Some((DatasetName::new(name).ok()?, UnderWay::read(value)?));
+    Ok(lines.filter_map(read).collect())
 }
 
 /// The archiver, which has the snapshots, knows what a token says.

@@ -75,7 +75,13 @@ impl DatasetOutcome {
     #[must_use]
     pub fn left(left: &Left) -> Self {
         // Only what could be mended is a failure.
-        let result = if matches!(left.why, Why::NoParent(_)) { Result::Failed } else { Result::Left };
+        let (result, help) = match &left.why {
+            Why::NoParent(parent) => {
+                let help = format!("make it: `zfs create {parent}`, then bring this dataset back by itself");
+                (Result::Failed, Some(help))
+            }
+            Why::NoSnapshot(_) | Why::Aside => (Result::Left, None),
+        };
         Self {
             dataset: left.name.to_string(),
             result,
@@ -87,7 +93,7 @@ impl DatasetOutcome {
             raw: false,
             is_filesystem: false,
             message: Some(left.why.to_string()),
-            help: None,
+            help,
         }
     }
 

@@ -106,7 +106,7 @@ pub enum Why {
     #[error("it was set aside on the archiver")]
     Aside,
     /// The dataset above is neither there nor brought back.
-    #[error("there is no {0}; `zfs create {0}`, then ask for this one")]
+    #[error("there is no {0} on this host")]
     NoParent(DatasetName),
 }
 

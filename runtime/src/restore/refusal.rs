@@ -111,9 +111,16 @@ impl Refusal {
             Self::Exists { dataset } => {
                 format!("nothing was changed; bring it back beside that: `--to {}`", beside(dataset))
             }
-            Self::NoParent { parent, .. } => format!(
-                "nothing was changed; make it: `zfs create {parent}`, or choose another place: `--to NAME`"
-            ),
+            Self::NoParent { parent, .. } if parent.parent().is_none() => {
+                format!(
+                    "nothing was changed; import the pool: `zpool import {parent}`, or make it, or choose another: `--to NAME`"
+                )
+            }
+            Self::NoParent { parent, .. } => {
+                format!(
+                    "nothing was changed; make it: `zfs create {parent}`, or choose another place: `--to NAME`"
+                )
+            }
             Self::OtherUnderWay { dataset, .. } => format!(
                 "nothing was changed; ask for that one to go on with it, or bring this one back beside it: `--to {}`",
                 beside(dataset)
