@@ -129,7 +129,8 @@ def test_what_exists_is_never_touched(product: Product) -> None:
     # Older than what the archiver has, and so what a receive would go on from.
     zfs(home, "destroy", "-r", f"{SOURCE}@two")
     before = tree.state(home, "tank")
-    for arguments in ([SOURCE], ["-r", SOURCE], [SOURCE, "--to", f"{SOURCE}/child"], [SOURCE, "--to", "tank"]):
+    taken = [[], ["-r"], ["--to", f"{SOURCE}/child"], ["--to", "tank"]]
+    for arguments in ([SOURCE, *more] for more in taken):
         refused = product.report("restore", *arguments)
         assert refused["exit"] == 4 and "--to" in refused["help"], refused
     orphan = product.report("restore", SOURCE, "--to", "tank/missing/new")
@@ -239,7 +240,9 @@ def test_both_sides_are_listed(product: Product) -> None:
     assert [line["name"] for line in listed["snapshots"]] == ["one", "two"], listed
 
 
-def test_an_archivers_user_needs_send_and_hold_and_no_more(product: Product) -> None:
+def test_an_archivers_user_needs_send_and_hold_and_no_more(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, archiver = product.lab.home, product.lab.archiver
     tree.snapshot(home, SOURCE, "one")
     tree.snapshot(home, SOURCE, "two")
