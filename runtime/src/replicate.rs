@@ -127,9 +127,13 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::replicate`].
     pub async fn plan(&self, sessions: &mut Sessions<'a>) -> Result<Vec<Job>, Error> {
-        let survey = self.survey(false).await?;
+        let mut survey = self.survey(false).await?;
         if survey.complete {
             return Ok(vec![]);
+        }
+        for unfinished in self.take_unfinished(&mut survey.datasets).await? {
+            let message = unfinished.message.unwrap_or_default();
+            self.context.say(&format!("  {}: not sent: {message}", unfinished.dataset));
         }
         self.jobs(sessions.get(&self.replication.archiver).await?, &survey.datasets, false, None).await
     }

@@ -249,6 +249,7 @@ fn restore_refusals() -> Vec<Told> {
         RestoreRefusal::Exists { dataset: dataset() },
         RestoreRefusal::NoParent { dataset: name("rpool/old/safe"), parent: name("rpool/old") },
         RestoreRefusal::OtherUnderWay { dataset: dataset(), under_way: s("@monday"), wanted: s("tuesday") },
+        RestoreRefusal::Snapshotted { dataset: dataset(), snapshots: strings(&["@hourly-12"]) },
         RestoreRefusal::Stale { dataset: dataset(), reason: s("zfs cannot read it: bad checksum") },
     ];
     all.iter().map(|refusal| told(refusal, refusal.help(), Some(refusal.exit()))).collect()

@@ -167,6 +167,8 @@ fn an_interrupted_restore_goes_on_where_it_was() {
     };
     assert_eq!(words(&only(with(&[], Ok(token(1, None)))).step), "resume 1-abc");
     assert_eq!(words(&only(with(&[1], Ok(token(2, Some(1))))).step), "resume 1-abc");
+    let snapped = with(&[1, 70], Ok(token(2, Some(1))));
+    assert!(matches!(&snapped, Err(Refusal::Snapshotted { snapshots, .. }) if snapshots == &["@s70"]));
     for strange in [token(9, None), token(2, None), token(2, Some(9))] {
         let refused = with(&[1], Ok(strange));
         assert!(matches!(refused, Err(Refusal::OtherUnderWay { .. })), "{refused:?}");

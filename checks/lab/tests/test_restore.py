@@ -80,6 +80,15 @@ def test_a_snapshot_is_chosen_by_name_or_time_and_comes_back_elsewhere(product: 
         assert found == {k: v for k, v in tree.guids(home, SOURCE).items() if k[1] in names.split()}, found
         assert len(contents(home, f"tank/{dataset}")) == 2
     assert tree.state(home, SOURCE) == before
+    # Under the old name, an older one parts from the copy. That is left alone.
+    zfs(home, "rename", SOURCE, f"{SOURCE}-before")
+    restored(product, f"{SOURCE}@two")
+    archived = tree.state(product.lab.archiver, COPY)
+    contents(home, SOURCE)
+    tree.write(home, SOURCE, "other", 1)
+    tree.snapshot(home, SOURCE, "four")
+    parted = product.report("replicate")["replications"][0]
+    assert parted["exit"] == 4 and tree.state(product.lab.archiver, COPY) == archived, parted
     none = product.report("restore", SOURCE, "--at", "2001-02-03 04:05", "--to", "tank/none")
     assert none["exit"] == 1 and "dormouse snapshots" in none["help"], none
     assert not pool.exists(home, "tank/none")
@@ -180,11 +189,14 @@ def test_an_interrupted_restore_goes_on_from_its_token(product: Product, half: L
         refused = product.report("restore", f"{big}@{other}")
         assert refused["exit"] == 4 and "--to" in refused["help"], refused
     assert pool.resume_token(half.home, big) == token
+    # A snapshot of its own is in the way; that is for its owner to destroy.
+    snapped = product.report("restore", big)
+    assert snapped["exit"] == 4 and f"zfs destroy {big}@meanwhile" in snapped["help"], snapped
+    zfs(half.home, "destroy", f"{big}@meanwhile")
     arrived, before = pool.received(half.home, big), half.sent(half.archiver)
     outcome = product.report("restore", big)
     assert outcome["exit"] == 0 and outcome["datasets"][0]["resumed"], outcome
     assert half.sent(half.archiver) - before < BIG * MIB - arrived + 2 * MIB
-    zfs(half.home, "destroy", f"{big}@meanwhile")
     assert len(contents(half.home, big)) == 2
     assert local(half.home, big) == []
     assert_complete(product)
@@ -244,8 +256,9 @@ def test_an_archivers_user_needs_send_and_hold_and_no_more(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, archiver = product.lab.home, product.lab.archiver
-    tree.snapshot(home, SOURCE, "one")
-    tree.snapshot(home, SOURCE, "two")
+    # More than one increment: those are held while they are sent.
+    for name in ("one", "two", "three"):
+        tree.snapshot(home, SOURCE, name)
     send(product)
     archiver.run(["useradd", "--create-home", "--password", "*", USER])
     try:

@@ -64,7 +64,15 @@ impl Arguments {
             print_error(&error, &format!("archiver {}: ", closing.archiver));
             exits.push(error.exit());
         }
-        exits.push(result?);
+        match result {
+            Ok(exit) => exits.push(exit),
+            Err(error) if exits.is_empty() => return Err(error),
+            // What may still run is more urgent.
+            Err(error) => {
+                print_error(&error, "");
+                exits.push(error.exit());
+            }
+        }
         Ok(worst(exits))
     }
 

@@ -16,6 +16,7 @@ use crate::output::{error_json, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::restore::place;
+use crate::restore::refusal::Refusal;
 use crate::survey;
 use crate::zfs::{Dataset, Guid};
 
@@ -93,6 +94,10 @@ impl Arguments {
         let there = archiver.list_with_times(&target, replication.recursive).await?;
         let mut names: BTreeSet<DatasetName> = here.keys().cloned().collect();
         names.extend(there.keys().filter_map(|copy| root.join(copy.relative_to(&target)?).ok()));
+        if names.is_empty() {
+            let (archiver, dataset) = (replication.archiver.clone(), root.clone());
+            return Err(Refusal::NoCopy { archiver, dataset, copy: target }.into());
+        }
         let mut all = Vec::new();
         for dataset in names {
             let copy = run.target(&dataset)?;

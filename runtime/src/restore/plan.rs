@@ -219,7 +219,17 @@ pub fn step(piece: &Piece, host: &Host, continued: bool) -> Result<Step, Refusal
         None => return Err(Refusal::Exists { dataset }),
     }
     match (host.tokens.get(&dataset), &here.token) {
-        (Some(Ok(token)), Some(text)) => check(piece, token).map(|()| Step::Resume(text.clone())),
+        (Some(Ok(token)), Some(text)) => {
+            check(piece, token)?;
+            let own = here.snapshots.iter().filter(|snapshot| piece.copy.snapshot(snapshot.guid).is_none());
+            let snapshots: Vec<String> = own.map(|snapshot| format!("@{}", snapshot.name)).collect();
+            if snapshots.is_empty() {
+                Ok(Step::Resume(text.clone()))
+            } else {
+                // `zfs receive` would say that "kernel modules must be upgraded".
+                Err(Refusal::Snapshotted { dataset, snapshots })
+            }
+        }
         (Some(Err(stale)), Some(_)) => Err(Refusal::Stale { dataset, reason: stale.to_string() }),
         _ if is_back => Ok(Step::Done),
         _ => match common(&piece.copy, here) {

@@ -73,6 +73,14 @@ pub enum Refusal {
         /// The snapshot that is asked for.
         wanted: String,
     },
+    /// Somebody took snapshots of an unfinished restore, which cannot go on with them there.
+    #[error("the interrupted stream into {dataset} cannot go on: it has got snapshots of its own: {}", .snapshots.join(", "))]
+    Snapshotted {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The names, `@…`.
+        snapshots: Vec<String>,
+    },
     /// The archiver cannot go on with an interrupted stream.
     #[error("the archiver cannot go on with the partial receive of {dataset}: {reason}")]
     Stale {
@@ -90,7 +98,10 @@ impl Refusal {
         match self {
             Self::NotReplicated { .. } | Self::Ambiguous { .. } | Self::TwoChoices { .. } => Exit::Usage,
             Self::NoCopy { .. } | Self::NoSnapshot { .. } | Self::NoParent { .. } => Exit::Failed,
-            Self::Exists { .. } | Self::OtherUnderWay { .. } | Self::Stale { .. } => Exit::Conflict,
+            Self::Exists { .. }
+            | Self::OtherUnderWay { .. }
+            | Self::Snapshotted { .. }
+            | Self::Stale { .. } => Exit::Conflict,
         }
     }
 
@@ -124,6 +135,11 @@ impl Refusal {
             Self::OtherUnderWay { dataset, .. } => format!(
                 "nothing was changed; ask for that one to go on with it, or bring this one back beside it: `--to {}`",
                 beside(dataset)
+            ),
+            Self::Snapshotted { dataset, snapshots } => format!(
+                "nothing was changed; they hold nothing that the archiver lacks: `zfs destroy {dataset}{}`, then run the \
+                 same command again",
+                snapshots.first().map_or("", String::as_str)
             ),
             Self::Stale { dataset, .. } => format!(
                 "nothing was changed; give the partial data up, which nothing else needs: `zfs receive -A {dataset}`, \
