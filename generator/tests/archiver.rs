@@ -144,10 +144,10 @@ fn what_a_client_left_running_keeps_no_archiver_awake() {
 }
 
 #[test]
-fn a_pool_is_imported_once_and_each_host_may_receive_into_its_targets() {
+fn a_pool_is_imported_once_and_each_host_may_receive_into_its_targets_and_send_from_them() {
     let Some(pool) = Script::of("awkward", "1st", "dormouse-pool") else { return };
     let user = "dormouse-a-host-with-a-33c2e3b7";
-    let permissions = "canmount,create,mount,mountpoint,readonly,receive,volmode";
+    let permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,volmode";
     let parent = format!("zfs [allow] [-l] [-u] [{user}] [create,mount,receive] [Cold Store.2:b/long]");
     let target = format!("zfs [allow] [-u] [{user}] [{permissions}] [Cold Store.2:b/long/My Files]");
     let import =
@@ -166,7 +166,7 @@ fn a_pool_is_imported_once_and_each_host_may_receive_into_its_targets() {
     assert_eq!(calls[..2], ["modprobe [zfs]", "modprobe [-d] [/run/current-system/kernel-modules] [zfs]"]);
     assert!(calls.contains(&import) && calls.contains(&parent) && !calls.contains(&target), "{calls:?}");
     let grants_too_much =
-        |call: &String| ["destroy", "rollback", "rename"].iter().any(|word| call.contains(word));
+        |call: &String| ["destroy", "rollback", "rename", "release"].iter().any(|word| call.contains(word));
     assert!(!calls.iter().any(grants_too_much), "{calls:?}");
     assert!(!calls.iter().any(|call| call.contains("[-F]") || call.contains("[-f]")), "{calls:?}");
 }

@@ -65,8 +65,12 @@ impl Archiver {
     /// # Errors
     /// As [`Self::tree`].
     pub async fn histories(&self, datasets: Datasets) -> Result<Datasets, Error> {
+        self.read_histories(datasets, false).await
+    }
+
+    async fn read_histories(&self, datasets: Datasets, detailed: bool) -> Result<Datasets, Error> {
         let Some(first) = datasets.keys().next().cloned() else { return Ok(datasets) };
-        let argv = self.argv(&argv::list_histories(datasets.keys(), false))?;
+        let argv = self.argv(&argv::list_histories(datasets.keys(), detailed))?;
         let read = survey::read_histories(self.exec, &argv, datasets).await;
         read.map_err(|failure| self.failure(&first, &failure))
     }
@@ -79,6 +83,18 @@ impl Archiver {
         let mut all = Datasets::new();
         for part in survey::in_parts(self.tree(root, recursive).await?) {
             all.extend(self.histories(part).await?);
+        }
+        Ok(all)
+    }
+
+    /// As [`Self::list`], with the times at which the snapshots were made.
+    ///
+    /// # Errors
+    /// As [`Self::tree`].
+    pub async fn list_with_times(&self, root: &DatasetName, recursive: bool) -> Result<Datasets, Error> {
+        let mut all = Datasets::new();
+        for part in survey::in_parts(self.tree(root, recursive).await?) {
+            all.extend(self.read_histories(part, true).await?);
         }
         Ok(all)
     }
@@ -347,7 +363,11 @@ impl Archiver {
         self.exec.run(&argv, CHANGE).await.map(|_| ()).map_err(Error::Program)
     }
 
-    async fn run(&self, remote: &[String], deadline: Duration) -> Result<String, exec::Error> {
+    /// Runs a command line there and returns what it prints.
+    ///
+    /// # Errors
+    /// As the command ends, or ssh with 255.
+    pub async fn run(&self, remote: &[String], deadline: Duration) -> Result<String, exec::Error> {
         match self.argv(remote) {
             Ok(argv) => self.exec.run(&argv, deadline).await,
             Err(error) => {

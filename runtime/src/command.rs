@@ -7,8 +7,10 @@ pub mod plan;
 pub mod proxy;
 pub mod replicate;
 pub mod report;
+pub mod restore;
 pub mod share;
 pub mod sleep;
+pub mod snapshots;
 pub mod status;
 pub mod up;
 pub mod wake;
@@ -25,6 +27,10 @@ pub enum Command {
     Replicate(replicate::Arguments),
     /// Show what replicate would do, with sizes; changes nothing
     Plan(plan::Arguments),
+    /// List the snapshots on this host and on the archiver; wakes it
+    Snapshots(snapshots::Arguments),
+    /// Bring datasets back from the archiver, beside everything that exists
+    Restore(restore::Arguments),
     /// Show how things stand, from what was last seen; wakes nobody
     Status(status::Arguments),
     /// Set up or raise the alarm for runs that are missing
@@ -57,6 +63,8 @@ impl Command {
         match self {
             Self::Replicate(arguments) => arguments.run(context).await,
             Self::Plan(arguments) => arguments.run(context).await,
+            Self::Snapshots(arguments) => arguments.run(context).await,
+            Self::Restore(arguments) => arguments.run(context).await,
             Self::Status(arguments) => arguments.run(context).await,
             Self::Alarm(arguments) => arguments.run(context).await,
             Self::Doctor(arguments) => arguments.run(context).await,

@@ -6,6 +6,7 @@ use crate::ec2::failure::Failure;
 use crate::ec2::problem::Problem;
 use crate::exec;
 use crate::report::sink::Trouble;
+use crate::restore::refusal::Refusal;
 
 /// Exit codes, the same for every command; documented in the README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -181,6 +182,9 @@ pub enum Error {
     /// Something about an archiver on EC2.
     #[error(transparent)]
     Ec2(#[from] Failure),
+    /// Something keeps datasets from being brought back.
+    #[error(transparent)]
+    Restore(#[from] Refusal),
     /// What the service did is not for this user to read.
     #[error("what the service knows lies in {}, which this user cannot read: {source}", .path.display())]
     ServiceState {
@@ -233,6 +237,7 @@ impl Error {
             | Self::NoAlarm
             | Self::AlwaysOn { .. } => Exit::Usage,
             Self::Ec2(failure) => failure.exit(),
+            Self::Restore(refusal) => refusal.exit(),
             Self::Locked { .. } => Exit::Locked,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::MissingFile { .. }
@@ -302,6 +307,7 @@ impl Error {
             Self::UnknownArchiver { .. } => "name one of these".to_owned(),
             Self::AlwaysOn { .. } => "use it as it is: `dormouse replicate`".to_owned(),
             Self::Ec2(failure) => failure.help(),
+            Self::Restore(refusal) => refusal.help(),
             Self::ServiceState { .. } => "ask as root: `sudo dormouse status`".to_owned(),
             Self::NoAlarm => "set `recipients` of `honeycomb`, `healthchecks` of `ping` or `rules_file` of \
                  `prometheus` in this host's `report`"

@@ -4,6 +4,7 @@
 //! - [`context`]: the spec, this host, the folders
 //! - [`survey`]: what the host has
 //! - [`replicate`]: one replication from listing to acknowledgement
+//! - [`restore`]: datasets come back
 //! - [`archiver`]: what is done on the archiver
 //! - [`provider`]: how an archiver is brought up
 //! - [`ec2`]: archivers on EC2
@@ -29,6 +30,7 @@ pub mod output;
 pub mod provider;
 pub mod replicate;
 pub mod report;
+pub mod restore;
 pub mod ssh;
 pub mod survey;
 pub mod zfs;

@@ -39,6 +39,7 @@ use crate::lock::Lock;
 use crate::output::count;
 use crate::provider::session::Sessions;
 use crate::report::clock::Phase;
+use crate::restore::host;
 use crate::survey;
 use crate::zfs::cursor::{Changes, Cursors};
 use crate::zfs::listing::Datasets;
@@ -93,12 +94,13 @@ impl<'a> Run<'a> {
     ) -> Result<Outcome, Error> {
         let started = Instant::now();
         let _lock = Lock::take(&folder::runtime()?, &self.context.spec.name, self.name)?;
-        let Survey { datasets, mark, complete } = self.survey(audit).await?;
+        let Survey { mut datasets, mark, complete } = self.survey(audit).await?;
         let mut warnings = Vec::new();
         if complete {
             self.remember(mark, &datasets, &mut warnings).await;
             return Ok(Outcome { warnings, ..self.outcome(self.known(&datasets), started) });
         }
+        let unfinished = self.take_unfinished(&mut datasets).await?;
         let archiver = sessions.get(&self.replication.archiver).await?;
         let mut holds = Holds::new(self.context.exec, &self.context.spec.name, &self.replication.archiver);
         let jobs = self.jobs(archiver, &datasets, audit, Some(&mut holds)).await?;
@@ -113,7 +115,7 @@ impl<'a> Run<'a> {
                 warnings.push(format!("what the host has deleted stays on the archiver: {error}"));
             }
         }
-        let outcomes: Vec<_> = done.into_iter().map(|done| done.outcome).collect();
+        let outcomes: Vec<_> = done.into_iter().map(|done| done.outcome).chain(unfinished).collect();
         if outcomes.iter().all(DatasetOutcome::is_complete) {
             self.remember(mark, &datasets, &mut warnings).await;
         }
@@ -125,9 +127,13 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::replicate`].
     pub async fn plan(&self, sessions: &mut Sessions<'a>) -> Result<Vec<Job>, Error> {
-        let survey = self.survey(false).await?;
+        let mut survey = self.survey(false).await?;
         if survey.complete {
             return Ok(vec![]);
+        }
+        for unfinished in self.take_unfinished(&mut survey.datasets).await? {
+            let message = unfinished.message.unwrap_or_default();
+            self.context.say(&format!("  {}: not sent: {message}", unfinished.dataset));
         }
         self.jobs(sessions.get(&self.replication.archiver).await?, &survey.datasets, false, None).await
     }
@@ -166,6 +172,24 @@ impl<'a> Run<'a> {
         let datasets = survey::recent(exec, self.replication, datasets, &self.cursors()).await?;
         let complete = !audit && survey::is_complete(&datasets, &self.cursors());
         Ok(Survey { datasets, mark, complete })
+    }
+
+    /// Takes out what an interrupted restore has left: half of a history is nothing to send.
+    async fn take_unfinished(&self, datasets: &mut Datasets) -> Result<Vec<DatasetOutcome>, Error> {
+        let names = host::unfinished(self.context.exec, &self.replication.source, datasets).await?;
+        let mut outcomes = Vec::new();
+        for name in names {
+            let Some(dataset) = datasets.remove(&name) else { continue };
+            let outcome = DatasetOutcome::new(&dataset, self.target(&name)?.to_string(), Fate::Refused);
+            outcomes.push(DatasetOutcome {
+                message: Some("an interrupted restore has left it unfinished".to_owned()),
+                help: Some(format!(
+                    "nothing was changed; go on with that restore: `dormouse restore {name}`"
+                )),
+                ..outcome
+            });
+        }
+        Ok(outcomes)
     }
 
     /// Bookmarks, holds and sends.

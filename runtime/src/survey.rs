@@ -1,7 +1,9 @@
-//! What the host has: the datasets of a replication, and of their snapshots those that matter.
+//! What the host has: the datasets of a replication, and of their snapshots those that matter; or all
+//! of them, where something is brought back.
 
 use std::time::Duration;
 
+use dormouse_generator::name::DatasetName;
 use dormouse_generator::spec::Replication;
 
 use crate::error::Error;
@@ -56,12 +58,34 @@ pub async fn tree(exec: Exec, replication: &Replication, mark: &str) -> Result<T
         Some(Failure::Command(error)) if meaning(error.stderr()) == Some(Meaning::NoSuchDataset) => {
             Err(Error::NoSource { dataset: replication.source.to_string() })
         }
-        Some(failure) => Err(unreadable(replication, &failure.to_string())),
+        Some(failure) => Err(unreadable(&replication.source, &failure.to_string())),
         None => {
             let mark = listing.mark.take();
             Ok(Tree { datasets: covered(listing.finish(), replication), mark })
         }
     }
+}
+
+/// Lists `root` on this host and, with `recursive`, the datasets below it, with all of their snapshots
+/// and bookmarks; empty when it does not exist.
+///
+/// # Errors
+/// [`Error::Listing`].
+pub async fn all(exec: Exec, root: &DatasetName, recursive: bool) -> Result<Datasets, Error> {
+    let failed = |failure: Failure| unreadable(root, &failure.to_string());
+    let mut listing = Listing::default();
+    match lines(exec, &argv::list_datasets(root, recursive, None), |line| listing.push(line)).await {
+        Err(Failure::Command(error)) if meaning(error.stderr()) == Some(Meaning::NoSuchDataset) => {
+            return Ok(Datasets::new());
+        }
+        result => result.map_err(failed)?,
+    }
+    let mut all = Datasets::new();
+    for part in in_parts(listing.finish()) {
+        let argv = argv::list_histories(part.keys(), true);
+        all.extend(read_histories(exec, &argv, part).await.map_err(failed)?);
+    }
+    Ok(all)
 }
 
 /// Adds those of their bookmarks and snapshots that matter.
@@ -75,7 +99,7 @@ pub async fn recent(
     cursors: &Cursors,
 ) -> Result<Datasets, Error> {
     let Replication { source, recursive, .. } = replication;
-    let failed = |failure: Failure| unreadable(replication, &failure.to_string());
+    let failed = |failure: Failure| unreadable(&replication.source, &failure.to_string());
     let mut recent = Recent::new(datasets, cursors);
     let bookmarks = argv::list_bookmarks(source, *recursive);
     lines(exec, &bookmarks, |line| recent.bookmark(line)).await.map_err(failed)?;
@@ -92,7 +116,7 @@ pub async fn recent(
 pub async fn histories(exec: Exec, replication: &Replication, datasets: Datasets) -> Result<Datasets, Error> {
     let argv = argv::list_histories(datasets.keys(), true);
     let listed = read_histories(exec, &argv, datasets).await;
-    listed.map_err(|failure| unreadable(replication, &failure.to_string()))
+    listed.map_err(|failure| unreadable(&replication.source, &failure.to_string()))
 }
 
 /// Reads what a [`argv::list_histories`] of these datasets prints, here or on an archiver.
@@ -148,8 +172,8 @@ pub async fn lines(
     bad.map_or(Ok(()), |error| Err(Failure::Line(error)))
 }
 
-fn unreadable(replication: &Replication, detail: &str) -> Error {
-    let (dataset, place) = (replication.source.to_string(), "on this host".to_owned());
+fn unreadable(dataset: &DatasetName, detail: &str) -> Error {
+    let (dataset, place) = (dataset.to_string(), "on this host".to_owned());
     Error::Listing { dataset, place, detail: detail.to_owned() }
 }
 

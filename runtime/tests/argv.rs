@@ -48,7 +48,9 @@ fn nothing_is_ever_received_by_force_or_mounted() {
         "zfs receive -s -u -x mountpoint -o canmount=noauto -o readonly=on vault/a"
     );
     assert_eq!(volume.join(" "), "zfs receive -s -u -o volmode=none -o readonly=on vault/a");
-    for command in [filesystem, volume, argv::abandon(&name("vault/a"))] {
+    let back = argv::receive_back(&name("tank/a b"), &snapshot("two three"));
+    assert_eq!(display(&back), "zfs receive -s -u -o 'dormouse:restoring=1 two three' 'tank/a b'");
+    for command in [filesystem, volume, back, argv::abandon(&name("vault/a"))] {
         assert!(command.iter().all(|word| !word.starts_with('-') || !word.contains('F')), "{command:?}");
     }
 }
@@ -71,6 +73,14 @@ fn a_listing_of_snapshots_asks_for_nothing_slow() {
     let text = argv::list_datasets(&name("tank/a"), false, Some("dormouse:x")).join(" ");
     let columns = "name,type,guid,encryptionroot,receive_resume_token,origin,snapshots_changed,dormouse:x";
     assert_eq!(text, format!("zfs list -H -p -d 0 -t filesystem,volume -o {columns} tank/a"));
+}
+
+#[test]
+fn what_is_being_brought_back_is_told_by_properties_of_its_own() {
+    let listed = argv::list_restoring(&name("tank/a")).join(" ");
+    let get = "zfs get -H -p -r -t filesystem,volume -s local -o name,value";
+    assert_eq!(listed, format!("{get} dormouse:restoring tank/a"));
+    assert_eq!(argv::restored(&name("tank/a")).join(" "), "zfs inherit dormouse:restoring tank/a");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use dormouse::ec2::problem::Problem;
 use dormouse::error::{Error, Exit};
 use dormouse::exec;
 use dormouse::report::sink::Trouble;
+use dormouse::restore::refusal::Refusal as RestoreRefusal;
 use dormouse::zfs::Guid;
 use dormouse::zfs::plan::Refusal;
 use dormouse_generator::name::DatasetName;
@@ -125,6 +126,7 @@ fn errors() -> Vec<Told> {
             detail: s("cannot destroy 'tank/desktop/safe/%recv': permission denied"),
         },
         Error::Ec2(Failure::NoVolume { archiver: s("archiver") }),
+        Error::Restore(RestoreRefusal::Exists { dataset: DatasetName::new("rpool/safe").unwrap() }),
         Error::ServiceState { path: "/var/lib/dormouse/service".into(), source: os(13) },
         Error::NoAlarm,
         Error::Alarm {
@@ -236,6 +238,28 @@ fn refusals() -> Vec<Told> {
     all.iter().map(|refusal| told(refusal, help, Some(Exit::Conflict))).collect()
 }
 
+fn restore_refusals() -> Vec<Told> {
+    let name = |text| DatasetName::new(text).unwrap();
+    let (archiver, dataset) = (|| s("nas"), || name("rpool/safe"));
+    let all = [
+        RestoreRefusal::NotReplicated { dataset: name("rpool/home"), sources: strings(&["rpool/safe"]) },
+        RestoreRefusal::Ambiguous { dataset: dataset(), names: strings(&["near", "far"]) },
+        RestoreRefusal::TwoChoices { snapshot: s("monday") },
+        RestoreRefusal::NoCopy { archiver: archiver(), dataset: dataset(), copy: name("tank/desktop/safe") },
+        RestoreRefusal::NoSnapshot {
+            archiver: archiver(),
+            dataset: dataset(),
+            wanted: s("snapshot @monday"),
+        },
+        RestoreRefusal::Exists { dataset: dataset() },
+        RestoreRefusal::NoParent { dataset: name("rpool/old/safe"), parent: name("rpool/old") },
+        RestoreRefusal::OtherUnderWay { dataset: dataset(), under_way: s("@monday"), wanted: s("tuesday") },
+        RestoreRefusal::Snapshotted { dataset: dataset(), snapshots: strings(&["@hourly-12"]) },
+        RestoreRefusal::Stale { dataset: dataset(), reason: s("zfs cannot read it: bad checksum") },
+    ];
+    all.iter().map(|refusal| told(refusal, refusal.help(), Some(refusal.exit()))).collect()
+}
+
 fn troubles() -> Vec<Told> {
     let all = [
         Trouble::Secret { path: "/run/secrets/honeycomb".into(), detail: s("it is empty") },
@@ -295,6 +319,7 @@ fn catalogue() -> String {
             "Refusal",
             &refusals(),
         ),
+        section("Restores", include_str!("../src/restore/refusal.rs"), "Refusal", &restore_refusals()),
         section("Archivers on EC2", include_str!("../src/ec2/failure.rs"), "Failure", &failures()),
         section("What EC2 refuses", include_str!("../src/ec2/problem.rs"), "Kind", &problems()),
         section("Programs", include_str!("../src/exec.rs"), "Error", &programs),
@@ -317,7 +342,7 @@ fn the_catalogue_of_errors_is_what_the_code_says() {
 
 #[test]
 fn every_error_says_what_to_do_in_one_breath() {
-    let all = [errors(), failures(), problems(), refusals(), troubles()];
+    let all = [errors(), failures(), problems(), refusals(), restore_refusals(), troubles()];
     for Told { variant, text, help, .. } in all.iter().flatten() {
         assert!(!text.is_empty() && !help.is_empty(), "{variant}");
         assert!(help.len() < 400 && !help.ends_with('.'), "{variant}: {help}");

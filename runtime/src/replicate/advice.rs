@@ -10,8 +10,9 @@ use crate::zfs::schedule::Job;
 use crate::zfs::stderr::Meaning;
 
 /// The rights that a receiving user needs, as `zfs allow` names them: `create` and `mount` for
-/// any receive (zfs-allow(8)), the properties for the options that we set.
-const RIGHTS: &str = "create,mount,receive,canmount,mountpoint,readonly,volmode,userprop";
+/// any receive (zfs-allow(8)), the properties for the options that we set, the last two for
+/// `dormouse restore`.
+const RIGHTS: &str = "create,mount,receive,canmount,mountpoint,readonly,volmode,userprop,send,hold";
 
 /// Whether no later run can mend it by itself.
 #[must_use]
@@ -36,7 +37,7 @@ pub fn help(stop: &Stop, job: &Job, endpoint: &Endpoint) -> String {
             let target = &job.target;
             format!("nothing is lost; to give the partial data up: `zfs receive -A {target}` on the archiver")
         }
-        Stop::Broken(Broken::Send(_)) => {
+        Stop::Broken(Broken::Send { .. }) => {
             format!(
                 "what was received is kept; look at `zfs list -t all {}`, then run it again",
                 job.source.name

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::dataset::report;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
-use super::stream::{self, Bounds, Broken, Counter, Sending};
+use super::stream::{self, Bounds, Broken, Counter, Sending, Way};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
@@ -128,7 +128,7 @@ impl<'a> Batches<'a> {
         let bounds = self.bounds.clone();
         let begin = Instant::now();
         Ok(async move {
-            let result = stream::run(exec, sendings, &receive, &bounds).await;
+            let result = stream::run(exec, sendings, &receive, Way::ToArchiver, &bounds).await;
             Channel { items, counters, result, time: begin.elapsed() }
         })
     }

@@ -11,7 +11,7 @@ use super::advice;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
 use super::stop::Stop;
-use super::stream::{self, Bounds, Broken, Sending};
+use super::stream::{self, Bounds, Broken, Sending, Way};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
@@ -301,7 +301,8 @@ impl<'a> Sender<'a> {
         };
         let receive = archiver.argv(&argv::receive(&job.target, job.source.kind))?;
         let sending = Sending { argv: send.to_vec(), counters: vec![progress.counter()] };
-        let result = stream::run(self.context.exec, vec![sending], &receive, self.bounds).await;
+        let result =
+            stream::run(self.context.exec, vec![sending], &receive, Way::ToArchiver, self.bounds).await;
         outcome.bytes += progress.bytes();
         Ok(result?)
     }

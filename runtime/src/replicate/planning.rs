@@ -83,7 +83,10 @@ impl Run<'_> {
     }
 
     /// Where the copy of a dataset belongs.
-    pub(super) fn target(&self, dataset: &DatasetName) -> Result<DatasetName, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when that would be no legal name.
+    pub fn target(&self, dataset: &DatasetName) -> Result<DatasetName, Error> {
         let relative = dataset.relative_to(&self.replication.source).unwrap_or_default();
         let target = self.replication.target.join(relative);
         target.map_err(|reason| Error::Spec(format!("replication {:?}: {reason}", self.name)))

@@ -1,4 +1,4 @@
-//! Streams on their way: `zfs send` here, `zfs receive` there, the bytes counted in between.
+//! Streams on their way: `zfs send` at one end, `zfs receive` at the other, the bytes counted in between.
 //!
 //! Several streams may follow each other over one channel: `zfs receive` reads exactly its own and
 //! leaves the rest in the pipe to the next one.
@@ -27,19 +27,51 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How many bytes have passed; read while the stream runs.
 pub type Counter = Arc<AtomicU64>;
 
+/// Which way streams go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From this host to the archiver.
+    ToArchiver,
+    /// From the archiver to this host.
+    FromArchiver,
+}
+
+impl Way {
+    fn sender(self) -> &'static str {
+        match self {
+            Self::ToArchiver => "on this host",
+            Self::FromArchiver => "on the archiver",
+        }
+    }
+
+    fn receiver(self) -> &'static str {
+        match self {
+            Self::ToArchiver => Self::FromArchiver.sender(),
+            Self::FromArchiver => Self::ToArchiver.sender(),
+        }
+    }
+}
+
 /// A stream that did not reach its end. The first cause is named, not its echoes: a receiver
 /// that misses the end of its stream is not to blame for it.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
     /// `zfs send` failed.
-    #[error("zfs send failed on this host: {0}")]
-    Send(String),
+    #[error("zfs send failed {}: {text}", way.sender())]
+    Send {
+        /// Where to.
+        way: Way,
+        /// What it said.
+        text: String,
+    },
     /// The connection failed.
     #[error("the connection to the archiver broke: {0}")]
     Connection(String),
     /// `zfs receive` failed.
-    #[error("zfs receive failed on the archiver: {text}")]
+    #[error("zfs receive failed {}: {text}", way.receiver())]
     Receive {
+        /// Where to.
+        way: Way,
         /// What it said.
         text: String,
         /// What that means, if known.
@@ -116,6 +148,7 @@ pub async fn run(
     exec: Exec,
     sendings: Vec<Sending>,
     receive: &[String],
+    way: Way,
     bounds: &Bounds,
 ) -> Result<(), Broken> {
     let counters: Vec<Counter> = sendings.iter().flat_map(|sending| sending.counters.clone()).collect();
@@ -124,7 +157,7 @@ pub async fn run(
         let receiver = exec.stream(receive, Some(receive_end), None).map_err(Error::Program)?;
         let carried = carry(exec, sendings, to_receive, bounds.limit.clone()).await;
         let received = receiver.wait().await.map_err(Error::Program)?;
-        verdict(&carried?, &received)
+        verdict(way, &carried?, &received)
     };
     tokio::select! {
         result = work => result,
@@ -224,20 +257,23 @@ fn pump(from: &OwnedFd, to: &OwnedFd, counters: &[Counter], limit: Option<&Limit
     }
 }
 
-/// Who failed first.
-fn verdict(sent: &Sent, received: &Finished) -> Result<(), Broken> {
-    if received.status.code() == Some(255) {
+/// Who failed first. ssh(1), at the archiver's end, ends with 255 when the connection failed.
+fn verdict(way: Way, sent: &Sent, received: &Finished) -> Result<(), Broken> {
+    if way == Way::ToArchiver && received.status.code() == Some(255) {
         return Err(Broken::Connection(exec::text(&received.stderr)));
     }
     match sent {
+        Sent::Failed(sender) if way == Way::FromArchiver && sender.status.code() == Some(255) => {
+            return Err(Broken::Connection(exec::text(&sender.stderr)));
+        }
         // A sender that dies of SIGPIPE only lost its receiver.
         Sent::Failed(sender) if sender.status.signal() != Some(13) => {
-            return Err(Broken::Send(exec::text(&sender.stderr)));
+            return Err(Broken::Send { way, text: exec::text(&sender.stderr) });
         }
         Sent::All if received.status.success() => return Ok(()),
         Sent::All | Sent::Failed(_) | Sent::Unwanted => {}
     }
-    Err(Broken::Receive { text: exec::text(&received.stderr), meaning: meaning(&received.stderr) })
+    Err(Broken::Receive { way, text: exec::text(&received.stderr), meaning: meaning(&received.stderr) })
 }
 
 #[cfg(test)]
@@ -262,7 +298,13 @@ mod tests {
         let hung = ["sh", "-c", "exec sleep 60"].map(str::to_owned);
         let sending = Sending { argv: hung.to_vec(), counters: vec![Counter::default()] };
         let bounds = Bounds { patience: Duration::from_millis(50), limit: None };
-        let ended = runtime.block_on(run(Exec::default(), vec![sending], &["cat".to_owned()], &bounds));
+        let ended = runtime.block_on(run(
+            Exec::default(),
+            vec![sending],
+            &["cat".to_owned()],
+            Way::ToArchiver,
+            &bounds,
+        ));
         assert!(matches!(ended, Err(Broken::Stalled(_))), "{ended:?}");
     }
 
@@ -273,20 +315,26 @@ mod tests {
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             counters: vec![Counter::default()],
         };
-        let run = |sends: &[&str], receive: &str| {
+        let run = |way, sends: &[&str], receive: &str| {
             let receive = ["sh", "-c", receive].map(str::to_owned);
             let sends: Vec<Sending> = sends.iter().map(|script| sending(script)).collect();
             let counters: Vec<Counter> = sends.iter().map(|sending| sending.counters[0].clone()).collect();
-            let ended = runtime.block_on(run(Exec::default(), sends, &receive, &Bounds::default()));
+            let ended = runtime.block_on(run(Exec::default(), sends, &receive, way, &Bounds::default()));
             (ended, counters.iter().map(|counter| counter.load(Ordering::Relaxed)).collect::<Vec<_>>())
         };
-        let (ended, bytes) = run(&["printf abc", "printf de"], "test \"$(cat)\" = abcde");
+        let (to, from) = (Way::ToArchiver, Way::FromArchiver);
+        let (ended, bytes) = run(to, &["printf abc", "printf de"], "test \"$(cat)\" = abcde");
         assert!(ended.is_ok() && bytes == [3, 2], "{ended:?} {bytes:?}");
-        let (ended, bytes) = run(&["printf abc; echo no >&2; exit 1", "printf de"], "cat >/dev/null");
-        assert!(matches!(ended, Err(Broken::Send(text)) if text == "no") && bytes[1] == 0);
-        let (ended, _) = run(&["yes"], "echo full >&2; exit 1");
+        let (ended, bytes) = run(to, &["printf abc; echo no >&2; exit 1", "printf de"], "cat >/dev/null");
+        assert!(matches!(ended, Err(Broken::Send { text, .. }) if text == "no") && bytes[1] == 0);
+        let (ended, _) = run(to, &["yes"], "echo full >&2; exit 1");
         assert!(matches!(ended, Err(Broken::Receive { text, .. }) if text == "full"));
-        let (ended, _) = run(&["yes"], "echo gone >&2; exit 255");
+        let (ended, _) = run(to, &["yes"], "echo gone >&2; exit 255");
         assert!(matches!(ended, Err(Broken::Connection(text)) if text == "gone"));
+        let (ended, _) = run(from, &["echo gone >&2; exit 255"], "cat >/dev/null; exit 1");
+        assert!(matches!(ended, Err(Broken::Connection(text)) if text == "gone"));
+        let (ended, _) = run(from, &["yes"], "echo full >&2; exit 255");
+        let said = ended.unwrap_err().to_string();
+        assert_eq!(said, "zfs receive failed on this host: full");
     }
 }

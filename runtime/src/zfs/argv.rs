@@ -3,11 +3,15 @@
 use dormouse_generator::name::DatasetName;
 
 use super::plan::{Base, Stream};
-use super::{Kind, follow, listing};
+use super::{Kind, Snapshot, follow, listing};
 
 /// Names a dataset that Dormouse made only to hold others: `dormouse:placeholder=<its name>`.
 /// The value tells it from the datasets below, which inherit the property.
 const PLACEHOLDER: &str = "dormouse:placeholder";
+
+/// Says, on the host, which snapshot a dataset is being brought back up to:
+/// `dormouse:restoring=<its GUID> <its name>`. It comes with the first stream and goes when all is there.
+const RESTORING: &str = "dormouse:restoring";
 
 fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.map(str::to_owned).to_vec()
@@ -152,6 +156,28 @@ pub fn receive(dataset: &DatasetName, kind: Kind) -> Vec<String> {
 #[must_use]
 pub fn receive_as_sent(dataset: &DatasetName) -> Vec<String> {
     words(["zfs", "receive", "-s", "-u", dataset.as_str()])
+}
+
+/// Receives a stream into a dataset of the host that is brought back: resumable, unmounted, never with
+/// `-F`. Streams are sent without properties (zfs-send(8) `-p`), so what the archiver set on its copy
+/// stays there, and the dataset inherits from the one above it.
+#[must_use]
+pub fn receive_back(dataset: &DatasetName, until: &Snapshot) -> Vec<String> {
+    let mark = format!("{RESTORING}={} {}", until.guid, until.name);
+    words(["zfs", "receive", "-s", "-u", "-o", &mark, dataset.as_str()])
+}
+
+/// Lists which datasets are being brought back, at and below this one: name, value.
+#[must_use]
+pub fn list_restoring(dataset: &DatasetName) -> Vec<String> {
+    let get = words(["zfs", "get", "-H", "-p", "-r", "-t", "filesystem,volume", "-s", "local"]);
+    [get, words(["-o", "name,value", RESTORING, dataset.as_str()])].concat()
+}
+
+/// Says that a dataset is back.
+#[must_use]
+pub fn restored(dataset: &DatasetName) -> Vec<String> {
+    words(["zfs", "inherit", RESTORING, dataset.as_str()])
 }
 
 /// Gives up the partial data of an interrupted receive, and nothing else (zfs-receive(8) `-A`).

@@ -35,6 +35,14 @@ pub fn set_aside(target: &DatasetName, at: &str) -> Move {
     Move { from: target.to_string(), to: format!("{target}.aside-{at}") }
 }
 
+/// Whether one of these components of a name is that of a copy that was set aside.
+#[must_use]
+pub fn is_aside(relative: &str) -> bool {
+    let is_time = |time: &str| time.len() == 16 && time.ends_with('Z') && time.as_bytes()[8] == b'T';
+    let mut components = relative.split('/');
+    components.any(|component| component.rsplit_once(".aside-").is_some_and(|(_, time)| is_time(time)))
+}
+
 /// Which of the copies that belong to no dataset of the host is this dataset's: the one with which
 /// it has the newest snapshot in common.
 #[must_use]

@@ -213,7 +213,8 @@ fn later<'a>(source: &'a Dataset, base: &Base) -> &'a [Snapshot] {
 
 /// The fewest streams that bring every later snapshot: a first one if the base is no snapshot
 /// (`zfs send -I` refuses bookmarks, openzfs issue 12415), then one run over all the rest.
-fn streams(source: &Dataset, base: Option<Base>) -> Vec<Stream> {
+#[must_use]
+pub fn streams(source: &Dataset, base: Option<Base>) -> Vec<Stream> {
     let (mut streams, from, rest) = match base {
         Some(Base::Snapshot(snapshot)) => {
             let rest = later(source, &Base::Snapshot(snapshot.clone()));

@@ -24,16 +24,16 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICXh7tpM5dckZUNkY13VW5htteh7vN8WFwZjVf8ccjB0";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINqtZmQXGPP/cFTPgpWgrFTjgOHsmguoccIiaAOsMtjK";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHtrbdqI3T7+elXURW8GupBMTVhg4HfkONl1UtttS9P5";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGeXatEj88ZMDROENgkzjTSBseQP84VqlBDJyhAbSMx1";
 
-  # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for. Without destroy and
-  # rollback no host can take back what it sent.
-  permissions = "canmount,create,mount,mountpoint,readonly,receive,volmode";
+  # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
+  # `zfs send -I`, by which it comes back. Without destroy and rollback no host can take back what it sent.
+  permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,volmode";
 
   zfs = config.boot.zfs.package;
 in

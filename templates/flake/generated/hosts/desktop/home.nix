@@ -11,7 +11,7 @@ let
       IdentitiesOnly = "yes";
       HostKeyAlias = "archiver.home.dormouse";
       HostKeyAlgorithms = "ssh-ed25519";
-      KnownHostsCommand = "/usr/bin/env echo archiver.home.dormouse ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEUQkU7pw2pBOmBpp7dCWMmSz/ANRNC+nYpQcX4T2yqF";
+      KnownHostsCommand = "/usr/bin/env echo archiver.home.dormouse ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG//7LScehI31x6DGsKdcAt9TXT6jgr1hAjSDoWL4F3H";
       UserKnownHostsFile = "/dev/null";
       GlobalKnownHostsFile = "/dev/null";
       StrictHostKeyChecking = "yes";

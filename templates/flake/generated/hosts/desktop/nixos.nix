@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEUQkU7pw2pBOmBpp7dCWMmSz/ANRNC+nYpQcX4T2yqF";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG//7LScehI31x6DGsKdcAt9TXT6jgr1hAjSDoWL4F3H";
     };
 
     replications.safe = {

@@ -31,9 +31,9 @@ let
 
   adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFlROeDLjZXs+8RcaguWtxAQvJMn0hs9NEcmymS1wMsC";
 
-  # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for. Without destroy and
-  # rollback no host can take back what it sent.
-  permissions = "canmount,create,mount,mountpoint,readonly,receive,volmode";
+  # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
+  # `zfs send -I`, by which it comes back. Without destroy and rollback no host can take back what it sent.
+  permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,volmode";
 
   zfs = config.boot.zfs.package;
 in

@@ -1,0 +1,218 @@
+//! `dormouse restore`.
+
+use clap::Args;
+use dormouse_generator::name::DatasetName;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::archiver::Archiver;
+use crate::context::Context;
+use crate::error::{Error, Exit};
+use crate::log;
+use crate::output::{count, human_age, human_bytes, print_error, print_json, worst};
+use crate::provider::session::Sessions;
+use crate::replicate::dataset::ESTIMATE;
+use crate::replicate::stream::Bounds;
+use crate::restore::choice::{self, Place, Wanted};
+use crate::restore::outcome::{Outcome, Result as Fate};
+use crate::restore::plan::{Piece, Plan, Request, Step};
+use crate::restore::refusal::Refusal;
+use crate::restore::{Restore, place};
+use crate::zfs::{argv, estimate};
+
+/// Arguments of `dormouse restore`.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The dataset by its name at home, and perhaps the snapshot [default: the newest]
+    #[arg(value_name = "DATASET[@SNAPSHOT]")]
+    place: Place,
+    /// The newest snapshot that is not younger than this, such as "2026-11-01 12:00"
+    #[arg(long, value_name = "TIME", value_parser = choice::time)]
+    at: Option<Timestamp>,
+    /// What it is called here [default: its name at home]; must not exist
+    #[arg(long, value_name = "DATASET", value_parser = |text: &str| DatasetName::new(text))]
+    to: Option<DatasetName>,
+    /// Also all datasets below it, each up to its snapshot of that name or time
+    #[arg(short, long)]
+    recursive: bool,
+    /// Only the one snapshot, without those before it
+    #[arg(long)]
+    only: bool,
+    /// The replication, where several cover the dataset
+    #[arg(long, value_name = "NAME")]
+    replication: Option<String>,
+    /// Only show what would be brought back
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Arguments {
+    /// Brings datasets back, or shows which.
+    ///
+    /// # Errors
+    /// What keeps it from beginning.
+    pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
+        let restore = self.restore(context)?;
+        let mut sessions = Sessions::new(context);
+        let result = match self.dry_run {
+            true => self.show(&restore, &mut sessions).await,
+            false => self.bring(&restore, &mut sessions).await,
+        };
+        let mut exits = Vec::new();
+        for closing in sessions.close().await {
+            let Some(error) = closing.error else { continue };
+            print_error(&error, &format!("archiver {}: ", closing.archiver));
+            exits.push(error.exit());
+        }
+        match result {
+            Ok(exit) => exits.push(exit),
+            Err(error) if exits.is_empty() => return Err(error),
+            // What may still run is more urgent.
+            Err(error) => {
+                print_error(&error, "");
+                exits.push(error.exit());
+            }
+        }
+        Ok(worst(exits))
+    }
+
+    fn restore<'a>(&self, context: &'a Context) -> Result<Restore<'a>, Error> {
+        let Place { dataset, snapshot } = self.place.clone();
+        let wanted = match (snapshot, self.at) {
+            (Some(snapshot), Some(_)) => return Err(Refusal::TwoChoices { snapshot }.into()),
+            (Some(name), None) => Wanted::Named(name),
+            (None, Some(time)) => Wanted::At(time),
+            (None, None) => Wanted::Newest,
+        };
+        let run = place::only(context, &dataset, self.replication.as_deref())?;
+        let request = Request {
+            archiver: run.replication.archiver.clone(),
+            copy: run.target(&dataset)?,
+            root: run.replication.target.clone(),
+            to: self.to.clone().unwrap_or_else(|| dataset.clone()),
+            wanted,
+            only: self.only,
+            dataset,
+        };
+        Ok(Restore { run, request, recursive: self.recursive })
+    }
+
+    async fn bring<'a>(&self, restore: &Restore<'a>, sessions: &mut Sessions<'a>) -> Result<Exit, Error> {
+        let outcome = restore.restore(sessions, &Bounds::default()).await?;
+        if restore.run.context.json {
+            let mut value = serde_json::to_value(&outcome).map_err(std::io::Error::from)?;
+            value["exit"] = json!(outcome.exit() as u8);
+            print_json(&value)?;
+        } else {
+            print(&outcome);
+        }
+        Ok(outcome.exit())
+    }
+
+    async fn show<'a>(&self, restore: &Restore<'a>, sessions: &mut Sessions<'a>) -> Result<Exit, Error> {
+        let plan = restore.plan(sessions).await?;
+        let archiver = sessions.get(&restore.run.replication.archiver).await?;
+        let mut steps = Vec::new();
+        for piece in &plan.pieces {
+            steps.push((piece, size(restore, archiver, piece).await));
+        }
+        if restore.run.context.json {
+            print_json(&document(restore, &plan, &steps))?;
+            return Ok(Exit::Done);
+        }
+        for (piece, bytes) in &steps {
+            let bytes = bytes.map_or_else(String::new, |bytes| format!(", about {}", human_bytes(bytes)));
+            println!("  {} -> {}: {}{bytes}", piece.copy.name, piece.name, words(piece));
+        }
+        for left in &plan.left {
+            println!("  not {}: {}", left.name, left.why);
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn words(piece: &Piece) -> String {
+    let history = || {
+        let snapshots = count(piece.copy.snapshots.len(), "snapshot");
+        format!("{snapshots} up to @{}{}", piece.chosen.name, if piece.raw { ", raw" } else { "" })
+    };
+    match piece.step {
+        Step::Streams(_) => history(),
+        Step::Resume(_) => format!("go on with an interrupted restore of {}", history()),
+        Step::Done => "nothing: it is back".to_owned(),
+    }
+}
+
+/// The estimated size of all that comes over; none when ZFS cannot tell.
+async fn size(restore: &Restore<'_>, archiver: &Archiver, piece: &Piece) -> Option<u64> {
+    let commands: Vec<Vec<String>> = match &piece.step {
+        Step::Streams(streams) => {
+            streams.iter().map(|stream| argv::estimate(&piece.copy.name, stream, piece.raw)).collect()
+        }
+        Step::Resume(token) => vec![argv::inspect_token(token)],
+        Step::Done => vec![],
+    };
+    let mut total = None;
+    for command in commands {
+        let argv = archiver.argv(&command).ok()?;
+        let said = restore.run.context.exec.run(&argv, ESTIMATE).await.ok()?;
+        total = Some(total.unwrap_or(0) + estimate::read(&said)?);
+    }
+    total
+}
+
+fn document(restore: &Restore<'_>, plan: &Plan, steps: &[(&Piece, Option<u64>)]) -> Value {
+    let step = |(piece, bytes): &(&Piece, Option<u64>)| {
+        json!({
+            "dataset": piece.name,
+            "copy": piece.copy.name,
+            "snapshot": piece.chosen.name,
+            "guid": piece.chosen.guid,
+            "snapshots": piece.copy.snapshots.len(),
+            "raw": piece.raw,
+            "action": words(piece),
+            "bytes": bytes,
+        })
+    };
+    let left: Vec<Value> = plan
+        .left
+        .iter()
+        .map(|left| json!({ "dataset": left.name, "reason": left.why.to_string() }))
+        .collect();
+    json!({
+        "replication": restore.run.name,
+        "archiver": restore.request.archiver,
+        "datasets": steps.iter().map(step).collect::<Vec<_>>(),
+        "left": left,
+    })
+}
+
+fn print(outcome: &Outcome) {
+    for dataset in &outcome.datasets {
+        let message = dataset.message.as_deref().unwrap_or("it is not back");
+        match dataset.result {
+            Fate::Restored => {}
+            Fate::Left => log::warning(&format!("{} stays away: {message}", dataset.dataset), None),
+            Fate::Failed => {
+                let help = dataset.help.as_deref().unwrap_or("run the same command again");
+                log::error(&format!("{}: {message}", dataset.dataset), help);
+            }
+        }
+    }
+    outcome.warnings.iter().for_each(|warning| log::warning(warning, None));
+    let number = |fate| outcome.datasets.iter().filter(|dataset| dataset.result == fate).count();
+    let failed = match number(Fate::Failed) {
+        0 => String::new(),
+        failed => format!(", {failed} failed"),
+    };
+    let all = count(number(Fate::Restored), "dataset");
+    let seconds = human_age(outcome.seconds.ceil() as i64);
+    let bytes = human_bytes(outcome.bytes);
+    println!(
+        "{}: {all} restored from {}{failed}, {bytes} in {seconds}",
+        outcome.replication, outcome.archiver
+    );
+    if !outcome.next.is_empty() {
+        println!("not mounted yet; next: {}", outcome.next.join(" && "));
+    }
+}

@@ -1,0 +1,117 @@
+//! Bringing datasets back, from choice to verification.
+//!
+//! - [`choice`]: which snapshot
+//! - [`place`]: which replication
+//! - [`host`]: what is on this host already
+//! - [`plan`]: both sides to what is brought back
+//! - [`refusal`]: why nothing is
+//! - [`fetch`], [`stop`]: one dataset's streams, and what can keep it from coming back
+//! - [`outcome`]: what came of it
+
+pub mod choice;
+pub mod fetch;
+pub mod host;
+pub mod outcome;
+pub mod place;
+pub mod plan;
+pub mod refusal;
+pub mod stop;
+
+use std::time::Instant;
+
+use self::fetch::Fetcher;
+use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
+use self::plan::{Piece, Plan, Request, Step};
+use self::refusal::Refusal;
+use crate::error::Error;
+use crate::folder;
+use crate::lock::Lock;
+use crate::output::count;
+use crate::provider::session::Sessions;
+use crate::replicate::Run;
+use crate::replicate::stream::Bounds;
+
+/// A restore from one replication's copies.
+#[derive(Debug)]
+pub struct Restore<'a> {
+    /// The replication.
+    pub run: Run<'a>,
+    /// What is asked for.
+    pub request: Request,
+    /// Whether the datasets below come too.
+    pub recursive: bool,
+}
+
+impl<'a> Restore<'a> {
+    /// What would be brought back; changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Restore`], or what keeps either side from being seen.
+    pub async fn plan(&self, sessions: &mut Sessions<'a>) -> Result<Plan, Error> {
+        let (exec, Request { to, copy, dataset, .. }) = (self.run.context.exec, &self.request);
+        // What can be refused without waking anybody.
+        let place = host::Place::look(exec, to, false).await?;
+        if !place.has_parent {
+            let (dataset, parent) = (to.clone(), to.parent().unwrap_or_else(|| to.clone()));
+            return Err(Refusal::NoParent { dataset, parent }.into());
+        }
+        if !self.recursive && !place.datasets.is_empty() && !place.under_way.contains_key(to) {
+            return Err(Refusal::Exists { dataset: to.clone() }.into());
+        }
+        let archiver = sessions.get(&self.run.replication.archiver).await?;
+        self.run.context.say(&format!("{}: looking for copies of {dataset}", self.run.name));
+        let copies = archiver.list_with_times(copy, self.recursive).await?;
+        let host = host::look(exec, archiver, to, self.recursive).await?;
+        Ok(Plan::new(&self.request, &copies, &host)?)
+    }
+
+    /// Brings it all back.
+    ///
+    /// # Errors
+    /// What keeps it from beginning; a dataset's failure is in the outcome.
+    pub async fn restore(&self, sessions: &mut Sessions<'a>, bounds: &Bounds) -> Result<Outcome, Error> {
+        let (began, context) = (Instant::now(), self.run.context);
+        let _lock = Lock::take(&folder::runtime()?, &context.spec.name, self.run.name)?;
+        let Plan { pieces, left } = self.plan(sessions).await?;
+        let archiver = sessions.get(&self.run.replication.archiver).await?;
+        let (datasets, from) = (count(pieces.len(), "dataset"), &self.request.archiver);
+        context.say(&format!("{}: {datasets} from {from}", self.run.name));
+        let (fetcher, mut outcomes) = (Fetcher::new(context, bounds), Vec::<DatasetOutcome>::new());
+        for piece in &pieces {
+            let outcome = match missing_parent(piece, &outcomes) {
+                Some(outcome) => outcome,
+                None => fetcher.fetch(archiver, piece).await,
+            };
+            outcomes.push(outcome);
+        }
+        let mut warnings = Vec::new();
+        // Until all are back, the same command goes on with those that are under way.
+        if outcomes.iter().all(|outcome| outcome.result == Fate::Restored) {
+            let unfinished = fetch::finish(context, &pieces).await.err();
+            warnings
+                .extend(unfinished.map(|error| format!("the property dormouse:restoring stays: {error}")));
+        }
+        outcomes.extend(left.iter().map(DatasetOutcome::left));
+        Ok(Outcome {
+            replication: self.run.name.to_owned(),
+            archiver: from.clone(),
+            connection_lost: !archiver.is_alive(),
+            bytes: outcomes.iter().map(|outcome| outcome.bytes).sum(),
+            seconds: began.elapsed().as_secs_f64(),
+            next: outcome::next(&self.request.to, &outcomes),
+            datasets: outcomes,
+            warnings,
+        })
+    }
+}
+
+/// The outcome of a dataset that has no place, since the one above it did not come back.
+fn missing_parent(piece: &Piece, outcomes: &[DatasetOutcome]) -> Option<DatasetOutcome> {
+    let parent = piece.name.parent()?;
+    let failed = outcomes.iter().find(|outcome| outcome.dataset == parent.as_str())?;
+    let began = matches!(piece.step, Step::Done | Step::Resume(_));
+    (failed.result == Fate::Failed && !began).then(|| {
+        let message = format!("{parent} is not back");
+        DatasetOutcome::new(piece).failed(message, "mend that, then run the same command again".to_owned())
+    })
+}

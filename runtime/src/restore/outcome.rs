@@ -1,0 +1,159 @@
+//! What a restore did, for people and for machines.
+
+use dormouse_generator::name::DatasetName;
+use serde::Serialize;
+
+use super::plan::{Left, Piece, Why};
+use crate::error::Exit;
+use crate::exec;
+use crate::zfs::{Guid, Kind};
+
+/// How a dataset fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Result {
+    /// It is back: all of its snapshots were seen on this host.
+    Restored,
+    /// It was not asked for, or cannot be made here.
+    Left,
+    /// It failed; the same command goes on from what has arrived.
+    Failed,
+}
+
+/// A dataset's outcome.
+#[derive(Clone, Debug, Serialize)]
+pub struct DatasetOutcome {
+    /// What it is called on this host.
+    pub dataset: String,
+    /// How it fared.
+    pub result: Result,
+    /// The snapshot that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// Its identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guid: Option<Guid>,
+    /// How many snapshots it has now, or should have.
+    pub snapshots: usize,
+    /// How many bytes of streams were received.
+    pub bytes: u64,
+    /// Whether a partial receive of an earlier run was continued.
+    pub resumed: bool,
+    /// Whether it is encrypted with a key of its own, which has to be loaded.
+    pub raw: bool,
+    /// Whether it can be mounted.
+    #[serde(skip)]
+    pub is_filesystem: bool,
+    /// What went wrong or needs to be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl DatasetOutcome {
+    /// The outcome of a dataset before anything has arrived.
+    #[must_use]
+    pub fn new(piece: &Piece) -> Self {
+        Self {
+            dataset: piece.name.to_string(),
+            result: Result::Failed,
+            snapshot: Some(piece.chosen.name.clone()),
+            guid: Some(piece.chosen.guid),
+            snapshots: piece.copy.snapshots.len(),
+            bytes: 0,
+            resumed: false,
+            raw: piece.raw,
+            is_filesystem: piece.copy.kind == Kind::Filesystem,
+            message: None,
+            help: None,
+        }
+    }
+
+    /// The outcome of one that stays away.
+    #[must_use]
+    pub fn left(left: &Left) -> Self {
+        // Only what could be mended is a failure.
+        let (result, help) = match &left.why {
+            Why::NoParent(parent) => {
+                let help = format!("make it: `zfs create {parent}`, then bring this dataset back by itself");
+                (Result::Failed, Some(help))
+            }
+            Why::NoSnapshot(_) | Why::Aside => (Result::Left, None),
+        };
+        Self {
+            dataset: left.name.to_string(),
+            result,
+            snapshot: None,
+            guid: None,
+            snapshots: 0,
+            bytes: 0,
+            resumed: false,
+            raw: false,
+            is_filesystem: false,
+            message: Some(left.why.to_string()),
+            help,
+        }
+    }
+
+    /// The outcome of one that failed.
+    #[must_use]
+    pub fn failed(mut self, message: String, help: String) -> Self {
+        (self.result, self.message, self.help) = (Result::Failed, Some(message), Some(help));
+        self
+    }
+}
+
+/// A restore's outcome.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The replication's name.
+    pub replication: String,
+    /// The archiver's name.
+    pub archiver: String,
+    /// Whether the connection broke before the end.
+    pub connection_lost: bool,
+    /// Each dataset's outcome.
+    pub datasets: Vec<DatasetOutcome>,
+    /// How many bytes of streams were received.
+    pub bytes: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// What to type next, to use what is back.
+    pub next: Vec<String>,
+    /// What should be known though nothing failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl Outcome {
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        let number = |result| self.datasets.iter().filter(|dataset| dataset.result == result).count();
+        match (number(Result::Restored), number(Result::Failed)) {
+            (_, 0) => Exit::Done,
+            _ if self.connection_lost => Exit::Unreachable,
+            (0, _) => Exit::Failed,
+            _ => Exit::Partial,
+        }
+    }
+}
+
+/// What makes the datasets that are back at and below `root` usable: they are neither opened nor mounted.
+#[must_use]
+pub fn next(root: &DatasetName, datasets: &[DatasetOutcome]) -> Vec<String> {
+    let back = || datasets.iter().filter(|dataset| dataset.result == Result::Restored);
+    let keys: Vec<_> = back().filter(|dataset| dataset.raw).collect();
+    let mounts: Vec<_> = back().filter(|dataset| dataset.is_filesystem).collect();
+    let all = ["zfs", "load-key", "-r", root.as_str()];
+    let command = |few: &[&DatasetOutcome], verb, all: &[&str]| match few {
+        [] => None,
+        [one] => Some(exec::display(&["zfs", verb, &one.dataset].map(str::to_owned))),
+        _ => Some(exec::display(&all.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())),
+    };
+    let (keys, mounts) =
+        (command(&keys, "load-key", &all), command(&mounts, "mount", &["zfs", "mount", "-a"]));
+    keys.into_iter().chain(mounts).collect()
+}

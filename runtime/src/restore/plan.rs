@@ -1,0 +1,256 @@
+//! From what the archiver has, and what is on this host already, to what is brought back.
+
+use std::collections::BTreeMap;
+
+use dormouse_generator::name::DatasetName;
+
+use super::choice::Wanted;
+use super::refusal::Refusal;
+use crate::zfs::listing::Datasets;
+use crate::zfs::plan::{Base, Stream, common, streams};
+use crate::zfs::token::{Stale, Token};
+use crate::zfs::{Dataset, Guid, Snapshot, conflict, form};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The archiver.
+    pub archiver: String,
+    /// The dataset of the host.
+    pub dataset: DatasetName,
+    /// Where its copy is.
+    pub copy: DatasetName,
+    /// Where all copies of its replication are.
+    pub root: DatasetName,
+    /// What it will be called.
+    pub to: DatasetName,
+    /// Which snapshot.
+    pub wanted: Wanted,
+    /// Whether the older ones stay away.
+    pub only: bool,
+}
+
+/// What is on this host, at the place and above it.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// The datasets.
+    pub datasets: Datasets,
+    /// The snapshots up to which some of them are being brought back.
+    pub under_way: BTreeMap<DatasetName, UnderWay>,
+    /// What the tokens of partial receives say.
+    pub tokens: BTreeMap<DatasetName, Result<Token, Stale>>,
+    /// Whether the dataset above the place is there.
+    pub has_parent: bool,
+}
+
+/// The snapshot up to which a dataset is being brought back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// Its identity.
+    pub guid: Guid,
+    /// Its name.
+    pub name: String,
+}
+
+impl UnderWay {
+    /// Reads the property that [`crate::zfs::argv::receive_back`] sets.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let (guid, name) = text.split_once(' ')?;
+        Some(Self { guid: Guid(guid.parse().ok()?), name: name.to_owned() })
+    }
+}
+
+/// How to go on with a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// These streams, in this order.
+    Streams(Vec<Stream>),
+    /// The rest of an interrupted stream; then all is decided anew.
+    Resume(String),
+    /// It is back.
+    Done,
+}
+
+/// A dataset that is brought back.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Its copy, with the snapshots that are brought back.
+    pub copy: Dataset,
+    /// What it is called on this host.
+    pub name: DatasetName,
+    /// The newest of the snapshots.
+    pub chosen: Snapshot,
+    /// Whether the streams are raw.
+    pub raw: bool,
+    /// What to do first.
+    pub step: Step,
+}
+
+/// A dataset that is not brought back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What it would be called on this host.
+    pub name: DatasetName,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a dataset is not brought back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// It has no such snapshot.
+    #[error("the archiver has no {0} of it")]
+    NoSnapshot(String),
+    /// Replication has set it aside.
+    #[error("it was set aside on the archiver")]
+    Aside,
+    /// The dataset above is neither there nor brought back.
+    #[error("there is no {0} on this host")]
+    NoParent(DatasetName),
+}
+
+/// What is brought back, parents first, and what is not.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is.
+    pub pieces: Vec<Piece>,
+    /// What is not.
+    pub left: Vec<Left>,
+}
+
+impl Plan {
+    /// Plans for the copies, which are the one asked for and those below it.
+    ///
+    /// # Errors
+    /// What is in the way of any of them: all or none are begun.
+    pub fn new(request: &Request, copies: &Datasets, host: &Host) -> Result<Self, Refusal> {
+        if !copies.contains_key(&request.copy) {
+            let (dataset, copy) = (request.dataset.clone(), request.copy.clone());
+            return Err(Refusal::NoCopy { archiver: request.archiver.clone(), dataset, copy });
+        }
+        let mut plan = Self { pieces: vec![], left: vec![] };
+        for copy in copies.values() {
+            let relative = copy.name.relative_to(&request.copy).unwrap_or_default();
+            // A name that is too long for this host cannot have come from it.
+            let Ok(name) = request.to.join(relative) else { continue };
+            match plan.choose(request, copy, relative, &name, host) {
+                Ok(piece) => plan.pieces.push(piece),
+                Err(why) => plan.left.push(Left { name, why }),
+            }
+        }
+        plan.check(request)?;
+        let guid = |piece: &Piece| host.under_way.get(&piece.name).map(|under_way| under_way.guid);
+        let continued = plan.pieces.iter().any(|piece| guid(piece) == Some(piece.chosen.guid));
+        for piece in &mut plan.pieces {
+            piece.step = step(piece, host, continued)?;
+        }
+        Ok(plan)
+    }
+
+    fn choose(
+        &self,
+        request: &Request,
+        copy: &Dataset,
+        relative: &str,
+        name: &DatasetName,
+        host: &Host,
+    ) -> Result<Piece, Why> {
+        if conflict::is_aside(relative) {
+            return Err(Why::Aside);
+        }
+        let chosen = request.wanted.of(copy).cloned();
+        let chosen = chosen.ok_or_else(|| Why::NoSnapshot(request.wanted.to_string()))?;
+        if !relative.is_empty()
+            && let Some(parent) = name.parent()
+            && !host.datasets.contains_key(&parent)
+            && !self.pieces.iter().any(|piece| piece.name == parent)
+        {
+            return Err(Why::NoParent(parent));
+        }
+        if relative.is_empty() && !host.has_parent {
+            return Err(Why::NoParent(name.parent().unwrap_or_else(|| name.clone())));
+        }
+        let mut copy = copy.clone();
+        copy.snapshots.retain(|snapshot| {
+            let until = snapshot.createtxg <= chosen.createtxg;
+            if request.only { snapshot.guid == chosen.guid } else { until }
+        });
+        let raw = copy.is_encrypted() && form::is_chain_raw(&copy, &request.root);
+        Ok(Piece { name: name.clone(), chosen, raw, step: Step::Done, copy })
+    }
+
+    /// Something must be left to bring back.
+    fn check(&self, request: &Request) -> Result<(), Refusal> {
+        let missing = self.left.iter().find_map(|left| match &left.why {
+            Why::NoParent(parent) => Some((left.name.clone(), parent.clone())),
+            Why::NoSnapshot(_) | Why::Aside => None,
+        });
+        match missing {
+            _ if !self.pieces.is_empty() => Ok(()),
+            Some((dataset, parent)) => Err(Refusal::NoParent { dataset, parent }),
+            None => Err(Refusal::NoSnapshot {
+                archiver: request.archiver.clone(),
+                dataset: request.dataset.clone(),
+                wanted: request.wanted.to_string(),
+            }),
+        }
+    }
+}
+
+/// What to do next for a dataset. `continued` says that a restore of these datasets was interrupted,
+/// so that those may be back already that nothing else is to be done for.
+///
+/// # Errors
+/// When what is there is not an unfinished restore of the same.
+pub fn step(piece: &Piece, host: &Host, continued: bool) -> Result<Step, Refusal> {
+    let dataset = piece.name.clone();
+    let Some(here) = host.datasets.get(&dataset) else {
+        return Ok(Step::Streams(streams(&piece.copy, None)));
+    };
+    let is_back = here.snapshot(piece.chosen.guid).is_some() && here.token.is_none();
+    match host.under_way.get(&dataset) {
+        Some(under_way) if under_way.guid == piece.chosen.guid => {}
+        Some(UnderWay { name, .. }) => {
+            let (under_way, wanted) = (format!("@{name}"), piece.chosen.name.clone());
+            return Err(Refusal::OtherUnderWay { dataset, under_way, wanted });
+        }
+        None if continued && is_back => return Ok(Step::Done),
+        None => return Err(Refusal::Exists { dataset }),
+    }
+    match (host.tokens.get(&dataset), &here.token) {
+        (Some(Ok(token)), Some(text)) => {
+            check(piece, token)?;
+            let own = here.snapshots.iter().filter(|snapshot| piece.copy.snapshot(snapshot.guid).is_none());
+            let snapshots: Vec<String> = own.map(|snapshot| format!("@{}", snapshot.name)).collect();
+            if snapshots.is_empty() {
+                Ok(Step::Resume(text.clone()))
+            } else {
+                // `zfs receive` would say that "kernel modules must be upgraded".
+                Err(Refusal::Snapshotted { dataset, snapshots })
+            }
+        }
+        (Some(Err(stale)), Some(_)) => Err(Refusal::Stale { dataset, reason: stale.to_string() }),
+        _ if is_back => Ok(Step::Done),
+        _ => match common(&piece.copy, here) {
+            Some(base @ Base::Snapshot(_)) => Ok(Step::Streams(streams(&piece.copy, Some(base)))),
+            Some(Base::Bookmark(_)) | None => Err(Refusal::Exists { dataset }),
+        },
+    }
+}
+
+/// Whether a token goes on with one of the snapshots that are wanted.
+fn check(piece: &Piece, token: &Token) -> Result<(), Refusal> {
+    let fits = piece.copy.snapshots.first().is_some_and(|first| {
+        let known = |guid| piece.copy.snapshot(guid).is_some();
+        known(token.to) && token.from.map_or(first.guid == token.to, known)
+    });
+    let (dataset, wanted) = (piece.name.clone(), piece.chosen.name.clone());
+    if !fits {
+        return Err(Refusal::OtherUnderWay { dataset, under_way: token.to_name.clone(), wanted });
+    }
+    match token.check(&piece.copy, piece.raw) {
+        Ok(()) => Ok(()),
+        Err(stale) => Err(Refusal::Stale { dataset, reason: stale.to_string() }),
+    }
+}

@@ -1,0 +1,157 @@
+//! Why nothing is brought back.
+
+use dormouse_generator::name::DatasetName;
+
+use crate::error::Exit;
+
+/// Why nothing is brought back. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No replication of this host covers the dataset.
+    #[error("no replication of this host covers {dataset}; their sources are: {}", .sources.join(", "))]
+    NotReplicated {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The sources there are.
+        sources: Vec<String>,
+    },
+    /// Several replications cover the dataset.
+    #[error("{dataset} is covered by several replications: {}", .names.join(", "))]
+    Ambiguous {
+        /// The dataset.
+        dataset: DatasetName,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Two snapshots are asked for.
+    #[error("@{snapshot} and --at both say which snapshot is wanted")]
+    TwoChoices {
+        /// The one that is named.
+        snapshot: String,
+    },
+    /// The archiver has no copy of the dataset.
+    #[error("archiver {archiver:?} has no copy of {dataset}: there is no {copy}")]
+    NoCopy {
+        /// The archiver.
+        archiver: String,
+        /// The dataset.
+        dataset: DatasetName,
+        /// Where the copy would be.
+        copy: DatasetName,
+    },
+    /// The copy has no such snapshot.
+    #[error("archiver {archiver:?} has no {wanted} of {dataset}")]
+    NoSnapshot {
+        /// The archiver.
+        archiver: String,
+        /// The dataset.
+        dataset: DatasetName,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// Something is there already, and is not touched.
+    #[error("{dataset} exists on this host, and what exists is never touched")]
+    Exists {
+        /// The dataset.
+        dataset: DatasetName,
+    },
+    /// The dataset above is missing.
+    #[error("{dataset} cannot be made: there is no {parent} on this host")]
+    NoParent {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The one above it.
+        parent: DatasetName,
+    },
+    /// An interrupted restore of another snapshot is there.
+    #[error("{dataset} holds an unfinished restore of {under_way}, not of @{wanted}")]
+    OtherUnderWay {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The snapshot that it was for.
+        under_way: String,
+        /// The snapshot that is asked for.
+        wanted: String,
+    },
+    /// Somebody took snapshots of an unfinished restore, which cannot go on with them there.
+    #[error("the interrupted stream into {dataset} cannot go on: it has got snapshots of its own: {}", .snapshots.join(", "))]
+    Snapshotted {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The names, `@…`.
+        snapshots: Vec<String>,
+    },
+    /// The archiver cannot go on with an interrupted stream.
+    #[error("the archiver cannot go on with the partial receive of {dataset}: {reason}")]
+    Stale {
+        /// The dataset.
+        dataset: DatasetName,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Refusal {
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NotReplicated { .. } | Self::Ambiguous { .. } | Self::TwoChoices { .. } => Exit::Usage,
+            Self::NoCopy { .. } | Self::NoSnapshot { .. } | Self::NoParent { .. } => Exit::Failed,
+            Self::Exists { .. }
+            | Self::OtherUnderWay { .. }
+            | Self::Snapshotted { .. }
+            | Self::Stale { .. } => Exit::Conflict,
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::NotReplicated { .. } => {
+                "give the name that it has or had at home: one of these, or one below it".to_owned()
+            }
+            Self::Ambiguous { names, .. } => {
+                format!("say which: `--replication {}`", names.first().map_or("", String::as_str))
+            }
+            Self::TwoChoices { .. } => "leave one of them out".to_owned(),
+            Self::NoCopy { .. } | Self::NoSnapshot { .. } => {
+                "nothing was changed; `dormouse snapshots` shows what there is".to_owned()
+            }
+            Self::Exists { dataset } => {
+                format!("nothing was changed; bring it back beside that: `--to {}`", beside(dataset))
+            }
+            Self::NoParent { parent, .. } if parent.parent().is_none() => {
+                format!(
+                    "nothing was changed; import the pool: `zpool import {parent}`, or make it, or choose another: `--to NAME`"
+                )
+            }
+            Self::NoParent { parent, .. } => {
+                format!(
+                    "nothing was changed; make it: `zfs create {parent}`, or choose another place: `--to NAME`"
+                )
+            }
+            Self::OtherUnderWay { dataset, .. } => format!(
+                "nothing was changed; ask for that one to go on with it, or bring this one back beside it: `--to {}`",
+                beside(dataset)
+            ),
+            Self::Snapshotted { dataset, snapshots } => format!(
+                "nothing was changed; they hold nothing that the archiver lacks: `zfs destroy {dataset}{}`, then run the \
+                 same command again",
+                snapshots.first().map_or("", String::as_str)
+            ),
+            Self::Stale { dataset, .. } => format!(
+                "nothing was changed; give the partial data up, which nothing else needs: `zfs receive -A {dataset}`, \
+                 then run the same command again"
+            ),
+        }
+    }
+}
+
+/// A name that is likely to be free.
+#[must_use]
+pub fn beside(dataset: &DatasetName) -> String {
+    let mark = if dataset.parent().is_some() { "-restored" } else { "/restored" };
+    format!("{dataset}{mark}")
+}

@@ -1,0 +1,83 @@
+//! Why a dataset is not back, and what a person can do about it.
+
+use super::plan::Piece;
+use super::refusal::{Refusal, beside};
+use crate::error::Error;
+use crate::exec;
+use crate::replicate::stream::Broken;
+use crate::ssh::Endpoint;
+use crate::zfs::stderr::{Meaning, meaning};
+
+/// The rights that a sending user needs, as `zfs allow` names them. More than one snapshot at once
+/// is held while it is sent (zfs-send(8) `-I`; `gather_holds` in OpenZFS' libzfs_sendrecv.c).
+const RIGHTS: &str = "send,hold";
+
+/// Why a dataset is not back.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// What is there now is in the way.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A stream broke.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    /// Something around the streams failed.
+    #[error(transparent)]
+    Failed(#[from] Error),
+    /// All was sent, but not all is there.
+    #[error("@{0} was sent, but is not seen on this host")]
+    Missing(String),
+}
+
+impl Stop {
+    /// Whether another receive uses the dataset, which passes.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Broken(Broken::Receive { meaning: Some(Meaning::Busy), .. }))
+    }
+}
+
+/// What to do next.
+#[must_use]
+pub fn help(stop: &Stop, piece: &Piece, endpoint: &Endpoint) -> String {
+    let again = || "what was received is kept; run the same command again to go on".to_owned();
+    match stop {
+        Stop::Refused(refusal) => refusal.help(),
+        Stop::Failed(error) | Stop::Broken(Broken::Setup(error)) => error.help(),
+        Stop::Missing(_) | Stop::Broken(Broken::Connection(_) | Broken::Stalled(_)) => again(),
+        Stop::Broken(Broken::Send { text, .. }) => match meaning(text) {
+            Some(Meaning::PermissionDenied) => format!(
+                "as root on the archiver: `{}`, then run the same command again",
+                exec::display(
+                    &["zfs", "allow", "-u", &endpoint.user, RIGHTS, piece.copy.name.as_str()]
+                        .map(str::to_owned)
+                )
+            ),
+            Some(Meaning::KeyNotLoaded) => format!(
+                "on the archiver, which has the key: `zfs load-key -r {}`, then run the same command again",
+                piece.copy.encryption_root.as_deref().unwrap_or(piece.copy.name.as_str())
+            ),
+            _ => again(),
+        },
+        Stop::Broken(Broken::Receive { meaning, .. }) => receive(*meaning, piece),
+    }
+}
+
+fn receive(meaning: Option<Meaning>, piece: &Piece) -> String {
+    let (name, pool) = (&piece.name, piece.name.pool());
+    match meaning {
+        Some(Meaning::NoSpace) => {
+            format!("what was received is kept; make room: `zfs list -o space -r {pool}`, then run it again")
+        }
+        Some(Meaning::PermissionDenied) => "run it as root: `sudo dormouse restore …`".to_owned(),
+        Some(Meaning::KeyNotLoaded) => {
+            let parent = name.parent().unwrap_or_else(|| name.clone());
+            format!("load the key that it would inherit: `zfs load-key -r {parent}`, then run it again")
+        }
+        Some(Meaning::TargetModified | Meaning::BaseMismatch) => format!(
+            "something was written to {name} meanwhile, which stays; bring it back beside that: `--to {}`",
+            beside(name)
+        ),
+        _ => "what was received is kept; run the same command again to go on".to_owned(),
+    }
+}
