@@ -137,7 +137,7 @@ impl Refusal {
                 beside(dataset)
             ),
             Self::Snapshotted { dataset, snapshots } => format!(
-                "nothing was changed; they hold nothing that the archiver lacks: `zfs destroy {dataset}{}`, then run the \
+                "nothing was changed; if nothing needs them: `zfs destroy {dataset}{}`, then run the \
                  same command again",
                 snapshots.first().map_or("", String::as_str)
             ),
