@@ -22,8 +22,11 @@ def switched(site: Site, generated: Archiver) -> Iterator[Instance]:
     instance.boot(site.image)
     instance.wait_lab()
     guest.entered(instance, generated.admin())
+    # Without a session it would power off under the tests.
+    client = guest.session(instance, generated.admin())
     guest.rebuilt(instance)
     yield instance
+    client.kill()
     instance.kill()
 
 
@@ -117,6 +120,8 @@ def test_what_a_new_generation_has_not_is_gone(plain: Instance, generated: Archi
     assert code == 0, said
     assert plain.run(["getent", "passwd", "dormouse-desktop"], check=False).code == 2
     assert plain.run(["getent", "group", "dormouse"], check=False).code == 2
+    # A look that was under way, whether it is idle, was ended: that is a failure to systemd.
+    plain.run(["systemctl", "reset-failed"])
     units = plain.run(["systemctl", "list-units", "--all", "--output=json", "dormouse-*"]).stdout
     assert json.loads(units) == []
     for path in ("/etc/udev/rules.d/99-local.rules", "/etc/polkit-1/rules.d/10-nixos.rules"):
