@@ -21,8 +21,9 @@ use crate::zfs::{argv, estimate};
 const BUSY_TRIES: u32 = 10;
 const BUSY_PAUSE: Duration = Duration::from_secs(2);
 
-/// Rounds of deciding: the rest of an interrupted stream, what comes after it, and a look at it all.
-const ROUNDS: u32 = 3;
+/// Rounds of deciding: the rest of an interrupted stream, what comes after it, a look at it all; and
+/// some more, for receives that fail after they have brought something.
+const ROUNDS: u32 = 6;
 
 /// Brings datasets back from one archiver.
 #[derive(Clone, Copy, Debug)]
@@ -83,23 +84,47 @@ impl<'a> Fetcher<'a> {
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
         for _ in 0..ROUNDS {
-            match &step {
-                Step::Done => return self.verify(piece).await,
-                Step::Resume(token) => {
-                    self.context.say(&format!("  {}: resuming", piece.name));
-                    outcome.resumed = true;
-                    let total = self.total(archiver, &argv::inspect_token(token)).await;
-                    self.carry(archiver, piece, &argv::resume(token), total, outcome).await?;
-                }
-                Step::Streams(streams) => {
-                    for stream in streams {
-                        self.stream(archiver, piece, stream, outcome).await?;
-                    }
-                }
+            if step == Step::Done {
+                return self.verify(piece).await;
             }
-            step = self.decide_anew(archiver, piece).await?;
+            let carried = self.take(archiver, piece, &step, outcome).await;
+            // What has arrived counts, and not how `zfs receive` ended: it may fail without a word
+            // after the last byte.
+            if !matches!(carried, Ok(()) | Err(Stop::Broken(Broken::Receive { .. }))) {
+                return carried;
+            }
+            let next = self.decide_anew(archiver, piece).await?;
+            if next == step {
+                return carried.and(Err(Stop::Missing(piece.chosen.name.clone())));
+            }
+            step = next;
         }
         Err(Stop::Missing(piece.chosen.name.clone()))
+    }
+
+    /// Takes a step.
+    async fn take(
+        &self,
+        archiver: &Archiver,
+        piece: &Piece,
+        step: &Step,
+        outcome: &mut DatasetOutcome,
+    ) -> Result<(), Stop> {
+        match step {
+            Step::Done => {}
+            Step::Resume(token) => {
+                self.context.say(&format!("  {}: resuming", piece.name));
+                outcome.resumed = true;
+                let total = self.total(archiver, &argv::inspect_token(token)).await;
+                self.carry(archiver, piece, &argv::resume(token), total, outcome).await?;
+            }
+            Step::Streams(streams) => {
+                for stream in streams {
+                    self.stream(archiver, piece, stream, outcome).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Decides by what the host has now.
