@@ -14,6 +14,8 @@ from checks.lab.tests.generated import Archiver
 from checks.lab.tests.site import Site
 from checks.lab.vm import Disk
 
+pytestmark = pytest.mark.xdist_group("guest")
+
 DEVICE = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0"
 
 

@@ -19,7 +19,7 @@ MIB = 1 << 20
 NAMES = ["cut", "faults", "grown", "image", "killed", "life", "orphan", "patient", "quick", "stale"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(machines: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sleeper]:
     """An archiver that is known to its spec, and nothing more."""
     replications = {

@@ -7,6 +7,8 @@ import pytest
 from checks.lab import tree
 from checks.lab.tests.sleeper.case import Case
 
+pytestmark = pytest.mark.xdist_group("sleeper")
+
 
 @pytest.mark.parametrize("case", ["orphan"], indirect=True)
 def test_what_killed_clients_left_running_does_not_keep_it_awake(case: Case) -> None:
