@@ -83,6 +83,9 @@ def of_units(example: Example, name: str, found: dict) -> Iterator[str]:
     period = SCRUB_PERIODS.get(archiver["scrub"])
     if period:
         services.add("dormouse-scrub")
+    retention = archiver.get("retention")
+    if retention:
+        services.add("dormouse-prune")
     timers = {"dormouse-idle", "dormouse-max-lifetime"}
     yield from same("services", set(found["services"]), services)
     yield from same("timers", set(found["timers"]), timers)
@@ -97,6 +100,8 @@ def of_units(example: Example, name: str, found: dict) -> Iterator[str]:
     yield from contains(scripts["dormouse-max-lifetime"], "systemctl poweroff", "max_lifetime")
     if period:
         yield from contains(scripts["dormouse-scrub"], f"-ge {period} ", "scrub")
+    for kind, number in (retention or {}).items():
+        yield from contains(scripts["dormouse-prune"], f"[{kind}]={number} ", "retention")
     # udev puts `_` for a space in a label.
     label = pool.replace(" ", "_")
     yield from contains(found["udev"], f'ENV{{ID_FS_LABEL}}=="{label}"', "udev rule")

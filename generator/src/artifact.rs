@@ -11,7 +11,7 @@ mod nixos;
 mod private_keys;
 mod spec_json;
 mod ssh_config;
-mod user_data;
+pub mod user_data;
 
 pub use manifest::Manifest;
 

@@ -4,6 +4,7 @@
 //! Maps are ordered by name, so that the order of a file's keys never reaches an artifact.
 
 mod report;
+mod retention;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use crate::duration::Duration;
 use crate::name::{DatasetName, PoolName};
 
 pub use report::{Healthchecks, Honeycomb, Notify, Ntfy, Otlp, Ping, Prometheus, Report, Webhook};
+pub use retention::Retention;
 
 /// A whole backup system: the hosts that are backed up and the archivers that keep the backups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +57,10 @@ pub struct Archiver {
     /// How often its pool is scrubbed.
     #[serde(default)]
     pub scrub: Scrub,
+    /// How many automatic snapshots of each class it keeps of each dataset; for provider `ec2` only.
+    /// Without it, everything is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 /// Where an archiver runs.

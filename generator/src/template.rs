@@ -11,10 +11,11 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 pub(crate) use ssh::quote as ssh_quote;
 
 /// The templates by the name of their file.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("configuration.nix.j2", include_str!("../../templates/configuration.nix.j2")),
     ("home.nix.j2", include_str!("../../templates/home.nix.j2")),
     ("nixos.nix.j2", include_str!("../../templates/nixos.nix.j2")),
+    ("prune.nix.j2", include_str!("../../templates/prune.nix.j2")),
     ("ssh_config.j2", include_str!("../../templates/ssh_config.j2")),
 ];
 

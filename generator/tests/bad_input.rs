@@ -330,11 +330,11 @@ fn user_data_that_ec2_would_not_take() {
              \"source\": \"rpool/safe\", \"target\": \"archive/{number:03}/safe\" }} }} }},\n"
         )
     };
-    let hosts: String = (0..60).map(host).collect();
+    let hosts: String = (0..80).map(host).collect();
     sandbox.edit_spec("\"desktop\"", &format!("{hosts}\"desktop\""));
     sandbox
         .run(&[])
-        .is_one_error(2, &["archivers.archiver: its user data has", "61 hosts", "EC2 takes 16384"]);
+        .is_one_error(2, &["archivers.archiver: its user data has", "81 hosts", "EC2 takes 16384"]);
     assert!(!sandbox.path("generated").exists());
 }
 

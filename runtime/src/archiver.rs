@@ -393,7 +393,9 @@ impl Archiver {
         }
     }
 
-    fn unreadable(&self, dataset: &str, detail: String) -> Error {
+    /// The error of a listing that is none.
+    #[must_use]
+    pub fn unreadable(&self, dataset: &str, detail: String) -> Error {
         Error::Listing {
             dataset: dataset.to_owned(),
             place: format!("on archiver {:?}", self.name()),

@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod down;
 pub mod plan;
 pub mod proxy;
+pub mod prune;
 pub mod replicate;
 pub mod report;
 pub mod restore;
@@ -31,6 +32,8 @@ pub enum Command {
     Snapshots(snapshots::Arguments),
     /// Bring datasets back from the archiver, beside everything that exists
     Restore(restore::Arguments),
+    /// Let go what the archiver's retention lets go, or say what that is; wakes it
+    Prune(prune::Arguments),
     /// Show how things stand, from what was last seen; wakes nobody
     Status(status::Arguments),
     /// Set up or raise the alarm for runs that are missing
@@ -65,6 +68,7 @@ impl Command {
             Self::Plan(arguments) => arguments.run(context).await,
             Self::Snapshots(arguments) => arguments.run(context).await,
             Self::Restore(arguments) => arguments.run(context).await,
+            Self::Prune(arguments) => arguments.run(context).await,
             Self::Status(arguments) => arguments.run(context).await,
             Self::Alarm(arguments) => arguments.run(context).await,
             Self::Doctor(arguments) => arguments.run(context).await,

@@ -179,6 +179,20 @@ pub enum Error {
         /// What zfs said.
         detail: String,
     },
+    /// The archiver has no retention.
+    #[error("the spec says nothing of what archiver {archiver:?} lets go, so it keeps everything")]
+    NoRetention {
+        /// The archiver.
+        archiver: String,
+    },
+    /// The archiver did not let go what its retention lets go.
+    #[error("archiver {archiver:?} did not let everything go: {detail}")]
+    NotPruned {
+        /// The archiver.
+        archiver: String,
+        /// What systemd said.
+        detail: String,
+    },
     /// Something about an archiver on EC2.
     #[error(transparent)]
     Ec2(#[from] Failure),
@@ -235,7 +249,8 @@ impl Error {
             | Self::UnknownReplication { .. }
             | Self::UnknownArchiver { .. }
             | Self::NoAlarm
-            | Self::AlwaysOn { .. } => Exit::Usage,
+            | Self::AlwaysOn { .. }
+            | Self::NoRetention { .. } => Exit::Usage,
             Self::Ec2(failure) => failure.exit(),
             Self::Restore(refusal) => refusal.exit(),
             Self::Locked { .. } => Exit::Locked,
@@ -248,6 +263,7 @@ impl Error {
             | Self::NoSource { .. }
             | Self::Listing { .. }
             | Self::Partial { .. }
+            | Self::NotPruned { .. }
             | Self::ServiceState { .. }
             | Self::Alarm { .. }
             | Self::Program(_)
@@ -306,6 +322,15 @@ impl Error {
             ),
             Self::UnknownArchiver { .. } => "name one of these".to_owned(),
             Self::AlwaysOn { .. } => "use it as it is: `dormouse replicate`".to_owned(),
+            Self::NoRetention { archiver } => format!(
+                "add `retention` to {archiver:?}, such as {{ \"frequent\": 4, \"hourly\": 48 }}; then \
+                 `dormouse-generate` and `dormouse up {archiver}`"
+            ),
+            Self::NotPruned { archiver, .. } => format!(
+                "the snapshots that it meant to let go are still there, or some of them. One that has no such unit \
+                 gets it by `dormouse up {archiver}`; else `ssh {archiver}` as root and read \
+                 `journalctl -u dormouse-prune`"
+            ),
             Self::Ec2(failure) => failure.help(),
             Self::Restore(refusal) => refusal.help(),
             Self::ServiceState { .. } => "ask as root: `sudo dormouse status`".to_owned(),

@@ -26,6 +26,7 @@ pub mod listing;
 pub mod mark;
 pub mod plan;
 pub mod recent;
+pub mod retention;
 pub mod schedule;
 pub mod stderr;
 pub mod token;

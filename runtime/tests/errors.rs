@@ -27,8 +27,9 @@ Made from the code by `DORMOUSE_BLESS=1 cargo test -p dormouse --test errors`, w
 for yours. Each error says what failed, on which object and why, then what to do; where the data might
 be in doubt, it says whether it is safe.
 
-None of them means that a backup was lost. Nothing that Dormouse runs destroys a snapshot, a dataset or
-a pool; a volume goes with `down --destroy-data` only. Whatever failed can simply be run again.
+None of them means that a backup was lost. Nothing that Dormouse runs destroys a dataset or a pool, and a
+snapshot only where the spec says so (`retention`, `follow_delete`); a volume goes with `down --destroy-data`
+only. Whatever failed can simply be run again.
 ";
 
 /// An error as it is told.
@@ -93,6 +94,11 @@ fn errors() -> Vec<Told> {
         Error::UnknownReplication { name: s("unsafe"), host: s("desktop"), known: strings(&["safe"]) },
         Error::UnknownArchiver { name: s("nsa"), known: strings(&["nas"]) },
         Error::AlwaysOn { archiver: archiver.clone() },
+        Error::NoRetention { archiver: archiver.clone() },
+        Error::NotPruned {
+            archiver: archiver.clone(),
+            detail: "Unit dormouse-prune.service not found.".to_owned(),
+        },
         Error::MissingFile {
             what: "the private key",
             path: "/root/secrets/hosts/desktop/id_ed25519".into(),

@@ -75,7 +75,13 @@ DORMOUSE_KEYS
 set -eu
 systemd-run --unit=dormouse-bake-limit --on-active=7200 systemctl poweroff
 cat >/etc/nixos/configuration.nix <<'DORMOUSE_CONFIGURATION'
-{archiver.configuration}
+{compact(archiver.configuration)}
 DORMOUSE_CONFIGURATION
 nixos-rebuild switch
 """.encode()
+
+
+def compact(configuration: str) -> str:
+    """Without indentation, empty lines and comments."""
+    lines = (line.lstrip() for line in configuration.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("#"))

@@ -48,6 +48,7 @@ def described(archiver: Sleeper, volume: str) -> dict[str, Any]:
     return dict(api.describe_volumes(VolumeIds=[volume])["Volumes"][0])
 
 
+@pytest.mark.long
 def test_a_smaller_volume_takes_the_place_of_a_bigger_one(archiver: Sleeper) -> None:
     home, ec2 = archiver.lab.home, archiver.cloud.ec2
     (old,) = archiver.volumes()

@@ -63,6 +63,7 @@ def test_a_destroyed_dataset_comes_back_whole_and_replication_goes_on(product: P
     assert pool.value(product.lab.archiver, "readonly", COPY) == "on"
 
 
+@pytest.mark.long
 def test_a_snapshot_is_chosen_by_name_or_time_and_comes_back_elsewhere(product: Product) -> None:
     home = product.lab.home
     for name in ("one", "two", "three"):

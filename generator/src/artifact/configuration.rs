@@ -10,7 +10,7 @@ use crate::keyring::KeyId;
 use crate::layout;
 use crate::problem::Problem;
 use crate::reach;
-use crate::spec::{Archiver, Ec2, Scrub};
+use crate::spec::{Archiver, Ec2, Retention, Scrub};
 
 /// NixOS' state version where the spec names an image instead of a release.
 const DEFAULT_STATE_VERSION: &str = "26.05";
@@ -39,6 +39,7 @@ fn values(inputs: &Inputs, name: &str, archiver: &Archiver, machine: &Ec2) -> Re
         linger => archiver.linger.as_secs(),
         max_lifetime => archiver.max_lifetime.as_secs(),
         scrub_period => scrub_period(archiver.scrub),
+        retention => archiver.retention.as_ref().map(Retention::counts),
         hosts => hosts(inputs, name, archiver)?,
         admin_key => inputs.public(&KeyId::admin())?.key(),
         state_version => machine.image.nixos.as_deref().unwrap_or(DEFAULT_STATE_VERSION),

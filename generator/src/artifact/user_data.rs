@@ -5,6 +5,8 @@
 //! every line that holds a vertical bar for a line of the key, so there must be no other. Then
 //! `amazon-init` takes the text for a Nix expression, to which the keys are a comment; lines that
 //! begin with three hashes it would take for channels.
+//!
+//! EC2 takes little, so what only people read is left out: indentation and whole lines of comment.
 
 use super::{Artifact, configuration};
 use crate::inputs::{Inputs, defect};
@@ -20,6 +22,10 @@ pub const MAX_BYTES: usize = 16_384;
 /// An ed25519 key in OpenSSH's format with a comment of 160 bytes has 609.
 const LONGEST_PRIVATE_KEY: usize = 640;
 
+/// What is said around keys and configuration: here, and in the script by which `dormouse up` bakes
+/// an image, whose private key has no comment.
+pub const LONGEST_FRAME: usize = 384;
+
 pub(crate) fn make(inputs: &Inputs, others: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
     let mut files = Vec::new();
     let mut problems = Vec::new();
@@ -30,6 +36,7 @@ pub(crate) fn make(inputs: &Inputs, others: &[Artifact]) -> Result<Vec<Artifact>
         if text.contains('|') || text.lines().any(|line| line.starts_with("###")) {
             return Err(defect(&format!("{path} holds what the image's services misread")));
         }
+        let text = &compact(text);
         let Some(pair) = inputs.keys.get(&KeyId::archiver(name, archiver)) else { continue };
         problems.extend(too_long(inputs, name, header_bytes(pair) + text.len()));
         if let Some(private) = &pair.private {
@@ -39,10 +46,22 @@ pub(crate) fn make(inputs: &Inputs, others: &[Artifact]) -> Result<Vec<Artifact>
     if problems.is_empty() { Ok(files) } else { Err(problems) }
 }
 
-/// The most that the keys' lines can have. The private key's differs with its comment, whose parts
+/// The configuration without indentation, empty lines and comments. In its scripts, which are all for
+/// a shell or polkit's JavaScript, none of these mean anything either: no string of ours spans lines.
+#[must_use]
+pub fn compact(configuration: &str) -> String {
+    let lines = configuration.lines().map(str::trim_start);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).fold(String::new(), |mut text, line| {
+        text.push_str(line);
+        text.push('\n');
+        text
+    })
+}
+
+/// The most that all but the configuration can have. The private key's length differs with its comment, whose parts
 /// have 63 bytes each at most; `--check` has to judge without seeing it.
 fn header_bytes(pair: &KeyPair) -> usize {
-    LONGEST_PRIVATE_KEY + pair.public.to_string().len() + 64
+    LONGEST_PRIVATE_KEY + pair.public.to_string().len() + LONGEST_FRAME
 }
 
 fn with_keys(private: &Secret, pair: &KeyPair, configuration: &str) -> Secret {
@@ -64,4 +83,15 @@ fn too_long(inputs: &Inputs, name: &str, bytes: usize) -> Option<Problem> {
         let fix = "let some of its hosts replicate to another archiver";
         Problem::new(JsonPath::of(&["archivers", name]), reason, fix).on_key()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_people_read_is_left_out() {
+        let text = "# A comment.\n{\n  a = ''\n    # one more\n    echo \"# none\" #x\n\n  '';\n}\n";
+        assert_eq!(compact(text), "{\na = ''\necho \"# none\" #x\n'';\n}\n");
+    }
 }

@@ -20,6 +20,7 @@ pub(super) fn check(archiver: &Archiver, path: &JsonPath, problems: &mut Vec<Pro
     problems.extend(ashift(archiver, path));
     problems.extend(lifetimes(archiver, path));
     problems.extend(volume(archiver, path));
+    problems.extend(retention(archiver, path));
     let provider = path.key("provider");
     match &archiver.provider {
         Provider::Ec2(machine) => ec2::check(machine, &provider, problems),
@@ -77,6 +78,21 @@ fn volume(archiver: &Archiver, path: &JsonPath) -> Option<Problem> {
         (Provider::Ec2(_), Some(volume)) => volume_size(volume, &at),
         (Provider::Static(_), None) => None,
     }
+}
+
+/// Only an archiver whose system is generated lets snapshots go by itself.
+fn retention(archiver: &Archiver, path: &JsonPath) -> Option<Problem> {
+    let at = path.key("retention");
+    let retention = archiver.retention.as_ref()?;
+    if matches!(archiver.provider, Provider::Static(_)) {
+        let reason = "a static archiver decides by its own means what it keeps";
+        let fix = "remove it; `follow_delete` of a replication mirrors what the host deletes";
+        return Some(Problem::new(at, reason, fix).on_key().touching(path.key("provider")));
+    }
+    retention.counts().is_empty().then(|| {
+        let fix = r#"name a class, such as { "frequent": 4, "hourly": 48 }, or leave it out"#;
+        Problem::new(at, "it names no class of snapshots, so nothing would be let go", fix)
+    })
 }
 
 /// EC2's CreateVolume, parameter Size.

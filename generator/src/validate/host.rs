@@ -61,7 +61,8 @@ fn follow_delete(spec: &Spec, replication: &Replication, path: &JsonPath, proble
     if replication.follow_delete && is_ec2(name) {
         let reason = format!("no host may destroy anything on {name:?}, which is on EC2");
         let at = path.key("follow_delete");
-        let problem = Problem::new(at, reason, "leave it out; what is too old there is for root to destroy");
+        let fix = format!("leave it out; `retention` of {name:?} says how many snapshots it keeps");
+        let problem = Problem::new(at, reason, fix);
         problems.push(problem.touching(path.key("archiver")));
     }
     let at = path.key("follow_delete_names");

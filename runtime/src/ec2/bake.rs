@@ -7,6 +7,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use dormouse_generator::artifact::user_data::compact;
 use dormouse_generator::{layout, reach};
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{LineEnding, PrivateKey};
@@ -196,14 +197,18 @@ async fn remove_old(machine: &Machine<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// A script: NixOS' image runs it at boot (amazon-init.nix) after its host key was taken from the
-/// here-document. First of all it sets an end to the instance's life.
 fn user_data(machine: &Machine<'_>, key: &BakeKey) -> Result<Vec<u8>, Error> {
     let path = machine.context.generated.join(layout::archiver_file(machine.name, "configuration.nix"));
     let text = std::fs::read_to_string(&path);
     let configuration =
         text.map_err(|source| Error::MissingFile { what: "the archiver's configuration", path, source })?;
-    Ok(format!(
+    Ok(script(key, &compact(&configuration)).into_bytes())
+}
+
+/// NixOS' image runs it at boot (amazon-init.nix) after its host key was taken from the here-document.
+/// First of all it sets an end to the instance's life.
+fn script(key: &BakeKey, configuration: &str) -> String {
+    format!(
         "#!/usr/bin/env bash\n\
          : <<'DORMOUSE_KEYS'\n\
          SSH_HOST_ED25519_KEY:{}\n\
@@ -218,7 +223,6 @@ fn user_data(machine: &Machine<'_>, key: &BakeKey) -> Result<Vec<u8>, Error> {
         key.private.replace('\n', "|"),
         key.public
     )
-    .into_bytes())
 }
 
 fn endpoint(
@@ -262,5 +266,19 @@ impl BakeKey {
             self.public
         )?;
         Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_generator::artifact::user_data::LONGEST_FRAME;
+
+    /// The generator refuses a spec whose user data EC2 would not take.
+    #[test]
+    fn the_script_is_no_longer_than_the_generator_counts_on() {
+        let key = BakeKey::new().unwrap();
+        let frame = script(&key, "").len() - key.private.len() - key.public.len();
+        assert!(frame <= LONGEST_FRAME, "{frame}");
     }
 }

@@ -3,7 +3,7 @@
 use dormouse_generator::name::DatasetName;
 
 use super::plan::{Base, Stream};
-use super::{Kind, Snapshot, follow, listing};
+use super::{Kind, Snapshot, follow, listing, retention};
 
 /// Names a dataset that Dormouse made only to hold others: `dormouse:placeholder=<its name>`.
 /// The value tells it from the datasets below, which inherit the property.
@@ -62,6 +62,14 @@ pub fn list_histories<'a>(
     let names = datasets.into_iter().map(|name| name.as_str().to_owned());
     let list = words(["zfs", "list", "-H", "-p", "-d", "1", "-t", "snapshot,bookmark", "-o", columns]);
     list.into_iter().chain(names).collect()
+}
+
+/// Lists the snapshots of a dataset and of those below it, the newest first, with what their retention
+/// depends on.
+#[must_use]
+pub fn list_for_retention(dataset: &DatasetName) -> Vec<String> {
+    let list = ["zfs", "list", "-H", "-p", "-r", "-t", "snapshot", "-S", "createtxg"];
+    [words(list), words(["-o", retention::COLUMNS, dataset.as_str()])].concat()
 }
 
 /// Lists these snapshots, given as `dataset@snapshot`.

@@ -16,7 +16,8 @@ from checks.lab.vm import Vm
 
 MIB = 1 << 20
 # Setting an archiver up takes minutes, so the tests share one; each has a replication of its own.
-NAMES = ["cut", "faults", "grown", "image", "killed", "life", "orphan", "patient", "quick", "stale"]
+NAMES = ["cut", "faults", "grown", "image", "killed", "life", "orphan", "patient", "pruned", "quick", "stale"]
+RETENTION = {"hourly": 0}
 
 
 @pytest.fixture(scope="package")
@@ -27,7 +28,7 @@ def shared(machines: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     }
     folder = tmp_path_factory.mktemp("sleeper")
     with sleeper.clouded(machines, folder / "ec2") as cloud:
-        archiver = Sleeper(machines, folder, replications, cloud=cloud)
+        archiver = Sleeper(machines, folder, replications, cloud=cloud, settings={"retention": RETENTION})
         archiver.generate()
         yield archiver
 

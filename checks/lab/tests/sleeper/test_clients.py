@@ -10,6 +10,7 @@ from checks.lab.tests.sleeper.case import Case
 pytestmark = pytest.mark.xdist_group("sleeper")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["orphan"], indirect=True)
 def test_what_killed_clients_left_running_does_not_keep_it_awake(case: Case) -> None:
     archiver, lab = case.archiver, case.archiver.lab
@@ -44,6 +45,7 @@ def test_when_the_network_is_cut_the_run_ends_and_the_archiver_powers_off_by_its
     assert case.at_home() <= case.archived()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["patient"], indirect=True)
 def test_two_runs_at_once_share_an_instance_and_the_last_one_out_lets_it_sleep(case: Case) -> None:
     archiver, lab, ec2 = case.archiver, case.archiver.lab, case.archiver.cloud.ec2

@@ -51,6 +51,40 @@ def test_a_volume_grows_with_its_spec_asleep_and_awake_and_after_a_killed_set_up
     assert case.at_home() <= case.archived()
 
 
+@pytest.mark.parametrize("case", ["pruned"], indirect=True)
+def test_retention_lets_go_what_it_says_and_increments_go_on(case: Case) -> None:
+    archiver, home = case.archiver, case.archiver.lab.home
+    auto = [f"zfs-auto-snap_hourly-{number}" for number in range(4)]
+    # It is the next import that would let them go, so it stays awake meanwhile.
+    person = home.start(archiver.ssh_argv("archiver", "echo begun >&2; cat"))
+    assert any(line == "begun\n" for line in person.said())
+    for name in [*auto[:2], "by-hand", auto[2]]:
+        tree.snapshot(home, case.source, name)
+    assert case.replicate().code == 0
+    everything = archived_names(case)
+    shown = archiver.report("prune", "--dry-run", "archiver")["snapshots"]
+    gone = {verdict["snapshot"].partition("@")[2] for verdict in shown if verdict["destroy"]}
+    assert gone == set(auto[:2]) and archived_names(case) == everything, shown
+    pruned = archiver.report("prune", "--yes", "archiver")
+    assert pruned["snapshots"] == shown, pruned
+    assert archived_names(case) == {"by-hand", auto[2]}
+    tree.snapshot(home, case.source, auto[3])
+    assert case.replicate().code == 0
+    assert archived_names(case) == {"by-hand", auto[2], auto[3]}
+    person.kill()
+    person.wait()
+    # Woken, it does it by itself.
+    archiver.wait_asleep()
+    wait.until(lambda: archived_names(case) == {"by-hand", auto[3]}, "it has let go the rest", 120)
+
+
+def archived_names(case: Case) -> set[str]:
+    listed = case.archiver.ssh("archiver", f"zfs list -H -r -t snapshot -o name {case.target}")
+    assert listed.code == 0, listed
+    return {line.partition("@")[2] for line in listed.stdout.splitlines()}
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["stale"], indirect=True)
 def test_partial_data_that_no_host_can_go_on_from_is_given_up_by_the_host_itself(case: Case) -> None:
     """First that of a whole stream, then that of an increment."""

@@ -24,12 +24,12 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINqtZmQXGPP/cFTPgpWgrFTjgOHsmguoccIiaAOsMtjK";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFwdcYut4q7eC3H6fpx4hTY1Btj1z+vX1voExsy66At/";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGeXatEj88ZMDROENgkzjTSBseQP84VqlBDJyhAbSMx1";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMZ05LFnGzdWS4SdFjgN1oLoiyH6b15NfzV6B42S7Uvq";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
   # `zfs send -I`, by which it comes back. Without destroy and rollback no host can take back what it sent.
@@ -263,6 +263,105 @@ in
         zpool scrub ${lib.escapeShellArg pool}
         zfs set "dormouse:scrub-began=$now" ${lib.escapeShellArg pool}
       fi
+    '';
+  };
+
+  # Lets snapshots go, and writes to /run/dormouse-prune/record what became of each, and why. A host
+  # could flood its datasets with new snapshots; so an old one stays until its time is over too, which
+  # begins with its creation, and that no host can change any more.
+  systemd.services.dormouse-prune = {
+    description = "Snapshots that retention lets go";
+    wantedBy = [ "dormouse-pool.service" ];
+    after = [ "dormouse-pool.service" ];
+    path = [ zfs ];
+    serviceConfig = {
+      Type = "oneshot";
+      RuntimeDirectory = "dormouse-prune";
+      RuntimeDirectoryPreserve = true;
+    };
+    script = ''
+      record="$RUNTIME_DIRECTORY/record"
+      now="$(date +%s)"
+      targets=( ${
+        lib.escapeShellArgs (builtins.concatMap (user: hosts.${user}.targets) (builtins.attrNames hosts))
+      } )
+      declare -A keep period seen batch
+      keep=( [daily]=31 [frequent]=4 [hourly]=48 [monthly]=36 [weekly]=13 )
+      period=( [frequent]=900 [hourly]=3600 [daily]=86400 [weekly]=604800 [monthly]=2678400 )
+
+      exists() {
+        zfs list -H -o name "$1" >/dev/null 2>&1
+      }
+
+      verdict() {
+        printf '%s\t%s\t%s\n' "$1" "$name" "$2"
+      }
+
+      # Reads snapshots, the newest first: one whose listing was cut off lets nothing more go.
+      decide() {
+        local name created holds clones dataset label class most rank
+        while IFS=$'\t' read -r name created holds clones; do
+          dataset="''${name%@*}"
+          label="''${name#*@zfs-auto-snap_}"
+          class="''${label%%-*}"
+          # An array of bash knows no empty key.
+          class="''${class:--}"
+          if [ "$label" = "$name" ]; then
+            verdict keep "not automatic"
+            continue
+          fi
+          rank="''${seen["$dataset@$class"]:-0}"
+          seen["$dataset@$class"]="$((rank + 1))"
+          most="''${keep["$class"]:-}"
+          if [ -z "''${seen["$dataset"]:-}" ]; then
+            seen["$dataset"]=1
+            verdict keep "the newest"
+          elif [ -z "$most" ]; then
+            verdict keep "its class is kept whole"
+          elif [ "$rank" -lt "$most" ]; then
+            verdict keep "one of the newest $most $class"
+          elif [ "$((now - created))" -lt "$((most * ''${period["$class"]}))" ]; then
+            verdict keep "younger than $((most * ''${period["$class"]})) s"
+          elif [ "$holds" != 0 ]; then
+            verdict keep "held"
+          elif [ "''${clones:--}" != - ]; then
+            verdict keep "cloned"
+          else
+            verdict destroy "more than $most $class"
+          fi
+        done
+      }
+
+      for target in "''${targets[@]}"; do
+        if exists "$target"; then
+          decide < <(
+            zfs list -H -p -r -t snapshot -S createtxg -o name,creation,userrefs,clones "$target"
+          )
+        fi
+      done >"$record.new"
+      mv "$record.new" "$record"
+
+      failed=0
+      flush() {
+        if [ -n "''${batch["$1"]:-}" ] && ! zfs destroy "$1@''${batch["$1"]}"; then
+          failed=1
+        fi
+        batch["$1"]=""
+      }
+
+      while IFS=$'\t' read -r what name _; do
+        if [ "$what" = destroy ]; then
+          dataset="''${name%@*}"
+          batch["$dataset"]="''${batch["$dataset"]:+''${batch["$dataset"]},}''${name#*@}"
+          if [ -n "''${batch["$dataset"]:20000}" ]; then
+            flush "$dataset"
+          fi
+        fi
+      done <"$record"
+      for dataset in "''${!batch[@]}"; do
+        flush "$dataset"
+      done
+      exit "$failed"
     '';
   };
 

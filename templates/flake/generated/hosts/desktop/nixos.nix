@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG//7LScehI31x6DGsKdcAt9TXT6jgr1hAjSDoWL4F3H";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIIkMdV6vGE0NAr/RLmbXxHIg6xRPqvqrc1LZ3QFW3Zj";
     };
 
     replications.safe = {

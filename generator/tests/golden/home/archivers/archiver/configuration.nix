@@ -266,6 +266,105 @@ in
     '';
   };
 
+  # Lets snapshots go, and writes to /run/dormouse-prune/record what became of each, and why. A host
+  # could flood its datasets with new snapshots; so an old one stays until its time is over too, which
+  # begins with its creation, and that no host can change any more.
+  systemd.services.dormouse-prune = {
+    description = "Snapshots that retention lets go";
+    wantedBy = [ "dormouse-pool.service" ];
+    after = [ "dormouse-pool.service" ];
+    path = [ zfs ];
+    serviceConfig = {
+      Type = "oneshot";
+      RuntimeDirectory = "dormouse-prune";
+      RuntimeDirectoryPreserve = true;
+    };
+    script = ''
+      record="$RUNTIME_DIRECTORY/record"
+      now="$(date +%s)"
+      targets=( ${
+        lib.escapeShellArgs (builtins.concatMap (user: hosts.${user}.targets) (builtins.attrNames hosts))
+      } )
+      declare -A keep period seen batch
+      keep=( [daily]=31 [frequent]=4 [hourly]=48 [monthly]=36 [weekly]=13 )
+      period=( [frequent]=900 [hourly]=3600 [daily]=86400 [weekly]=604800 [monthly]=2678400 )
+
+      exists() {
+        zfs list -H -o name "$1" >/dev/null 2>&1
+      }
+
+      verdict() {
+        printf '%s\t%s\t%s\n' "$1" "$name" "$2"
+      }
+
+      # Reads snapshots, the newest first: one whose listing was cut off lets nothing more go.
+      decide() {
+        local name created holds clones dataset label class most rank
+        while IFS=$'\t' read -r name created holds clones; do
+          dataset="''${name%@*}"
+          label="''${name#*@zfs-auto-snap_}"
+          class="''${label%%-*}"
+          # An array of bash knows no empty key.
+          class="''${class:--}"
+          if [ "$label" = "$name" ]; then
+            verdict keep "not automatic"
+            continue
+          fi
+          rank="''${seen["$dataset@$class"]:-0}"
+          seen["$dataset@$class"]="$((rank + 1))"
+          most="''${keep["$class"]:-}"
+          if [ -z "''${seen["$dataset"]:-}" ]; then
+            seen["$dataset"]=1
+            verdict keep "the newest"
+          elif [ -z "$most" ]; then
+            verdict keep "its class is kept whole"
+          elif [ "$rank" -lt "$most" ]; then
+            verdict keep "one of the newest $most $class"
+          elif [ "$((now - created))" -lt "$((most * ''${period["$class"]}))" ]; then
+            verdict keep "younger than $((most * ''${period["$class"]})) s"
+          elif [ "$holds" != 0 ]; then
+            verdict keep "held"
+          elif [ "''${clones:--}" != - ]; then
+            verdict keep "cloned"
+          else
+            verdict destroy "more than $most $class"
+          fi
+        done
+      }
+
+      for target in "''${targets[@]}"; do
+        if exists "$target"; then
+          decide < <(
+            zfs list -H -p -r -t snapshot -S createtxg -o name,creation,userrefs,clones "$target"
+          )
+        fi
+      done >"$record.new"
+      mv "$record.new" "$record"
+
+      failed=0
+      flush() {
+        if [ -n "''${batch["$1"]:-}" ] && ! zfs destroy "$1@''${batch["$1"]}"; then
+          failed=1
+        fi
+        batch["$1"]=""
+      }
+
+      while IFS=$'\t' read -r what name _; do
+        if [ "$what" = destroy ]; then
+          dataset="''${name%@*}"
+          batch["$dataset"]="''${batch["$dataset"]:+''${batch["$dataset"]},}''${name#*@}"
+          if [ -n "''${batch["$dataset"]:20000}" ]; then
+            flush "$dataset"
+          fi
+        fi
+      done <"$record"
+      for dataset in "''${!batch[@]}"; do
+        flush "$dataset"
+      done
+      exit "$failed"
+    '';
+  };
+
   # Powers off after `linger` without session, receive, import or scrub; a start that nobody
   # follows up counts from here. Uptime, because the clock may be set in between.
   systemd.services.dormouse-idle = {
