@@ -66,6 +66,9 @@ in
   );
   firewall = config.networking.firewall.extraCommands;
   tmpfiles = config.systemd.tmpfiles.rules;
+  etc = builtins.mapAttrs (_: file: file.text) (
+    builtins.intersectAttrs { "dormouse/gate" = null; } config.environment.etc
+  );
   udev = config.services.udev.extraRules;
   services = pick config.systemd.services (service: {
     inherit (service) script serviceConfig;

@@ -1,6 +1,7 @@
 """archivers/<a>/configuration.nix is the system that the spec asks for."""
 
 import hashlib
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from compare import items, same
 from examples import Example, login, seconds
 from nix import evaluate
 
+# What the hosts' keys start.
+GATE = "/etc/dormouse/gate"
 SCRUB_PERIODS = {"weekly": 7 * 86400, "monthly": 30 * 86400}
 
 # Nobody gets in without a key, and nobody goes on from there.
@@ -60,19 +63,29 @@ def compare(example: Example, name: str, found: dict) -> Iterator[str]:
 def of_ssh(example: Example, name: str, found: dict) -> Iterator[str]:
     """What differs in who may log in, and how."""
     hosts = targets(example, name)
-    keys = {login(example, host, name): [f"restrict {example.public_key('hosts', host)}"] for host in hosts}
-    keys["root"] = [example.public_key(".", "admin")]
-    without_comments = {
-        user: [" ".join(key.split()[: 3 if key.startswith("restrict ") else 2]) for key in given]
-        for user, given in found["keys"].items()
+    keys = {
+        login(example, host, name): [(["bash", GATE, *hosts[host]], example.public_key("hosts", host))]
+        for host in hosts
     }
-    yield from same("keys", without_comments, keys)
+    keys["root"] = [([], example.public_key(".", "admin"))]
+    given = {user: [confined(line) for line in lines] for user, lines in found["keys"].items()}
+    yield from same("keys", given, keys)
+    if "zfs receive" not in found["etc"].get(GATE.removeprefix("/etc/"), ""):
+        yield f"there is no {GATE}"
     ssh = found["ssh"]
     yield from same("ssh: AllowUsers", set(ssh["settings"]["AllowUsers"]), set(keys))
     yield from items("ssh", ssh["settings"], SSH_SETTINGS)
     yield from same("ssh: ports", ssh["ports"], [example.spec["archivers"][name]["ssh_port"]])
     yield from same("ssh: authorizedKeysFiles", ssh["authorizedKeysFiles"], ["/etc/ssh/authorized_keys.d/%u"])
     yield from same("ssh: host keys", [key["type"] for key in ssh["hostKeys"]], ["ed25519"])
+
+
+def confined(line: str) -> tuple[list[str], str]:
+    """The one command that a line of authorized_keys lets its key start, if it says so; and the key."""
+    match = re.fullmatch(r'restrict,command="([^"]+)" (.+)', line)
+    command = shlex.split(match[1]) if match else []
+    key = " ".join((match[2] if match else line).split()[:2])
+    return [Path(word).name for word in command[:1]] + command[1:], key
 
 
 def of_units(example: Example, name: str, found: dict) -> Iterator[str]:

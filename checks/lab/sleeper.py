@@ -13,7 +13,7 @@ from checks.lab.ec2.ec2 import REGION, ZONE
 from checks.lab.ec2.instance_vm import InstanceVm
 from checks.lab.lab import Lab
 from checks.lab.process import Result
-from checks.lab.product import BINARY, FOLDER, Product
+from checks.lab.product import BINARY, FOLDER, SECRETS, Product
 
 LINGER = 30
 # What an instance needs to notice that it is idle, and to power off.
@@ -54,6 +54,10 @@ class Sleeper(Product):
     def ssh(self, *argv: str, timeout: float = 300) -> Result:
         """What a person types at home."""
         return self.lab.home.run(self.ssh_argv(*argv), timeout=timeout, check=False)
+
+    def as_admin(self, *argv: str) -> list[str]:
+        """What whoever has the administrator's key types at home."""
+        return self.ssh_argv("-i", f"{SECRETS}/admin/id_ed25519", "root@archiver", *argv)
 
     def ssh_argv(self, *argv: str) -> list[str]:
         """ssh starts dormouse as its ProxyCommand, by name."""

@@ -11,8 +11,9 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 pub(crate) use ssh::quote as ssh_quote;
 
 /// The templates by the name of their file.
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("configuration.nix.j2", include_str!("../../templates/configuration.nix.j2")),
+    ("gate.nix.j2", include_str!("../../templates/gate.nix.j2")),
     ("home.nix.j2", include_str!("../../templates/home.nix.j2")),
     ("nixos.nix.j2", include_str!("../../templates/nixos.nix.j2")),
     ("prune.nix.j2", include_str!("../../templates/prune.nix.j2")),

@@ -113,7 +113,11 @@ fn the_archivers_system_holds_what_the_spec_says() {
                 let key = users[&user]["openssh"]["authorizedKeys"]["keys"][0].as_str().unwrap();
                 let public =
                     fs::read_to_string(folder.path().join(format!("keys/hosts/{host_name}.pub"))).unwrap();
-                assert!(public.starts_with(key.strip_prefix("restrict ").unwrap()));
+                let (options, key) = key.rsplit_once("\" ").unwrap();
+                assert!(public.starts_with(key));
+                assert!(
+                    options.starts_with("restrict,command=\"") && options.contains(" /etc/dormouse/gate ")
+                );
                 expected.push(user);
             }
             expected.sort();
@@ -125,13 +129,16 @@ fn the_archivers_system_holds_what_the_spec_says() {
     }
 }
 
-/// Every script of every unit passes ShellCheck and holds no hole of the template.
+/// Every script of every unit, and the hosts' gate, passes ShellCheck and holds no hole of the template.
 fn assert_scripts_are_sound(system: &Value, archiver: &str) {
     if support::is_without("shellcheck") {
         return;
     }
-    for (unit, service) in system["systemd"]["services"].as_object().unwrap() {
-        for part in ["script", "preStop"] {
+    let gate = &system["environment"]["etc"]["dormouse/gate"];
+    let services = system["systemd"]["services"].as_object().unwrap();
+    let services = services.iter().map(|(name, service)| (name.as_str(), service));
+    for (unit, service) in services.chain([("gate", gate)]) {
+        for part in ["script", "preStop", "text"] {
             let Some(script) = service[part].as_str() else { continue };
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join(format!("{archiver}-{unit}-{part}"));
@@ -139,6 +146,7 @@ fn assert_scripts_are_sound(system: &Value, archiver: &str) {
             support::run(Command::new("shellcheck").args(["--shell", "bash"]).arg(&file));
         }
     }
+    assert!(gate["text"].is_string());
 }
 
 #[test]

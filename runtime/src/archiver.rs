@@ -285,8 +285,21 @@ impl Archiver {
         self.ask(&remote, CHANGE).await
     }
 
+    /// Runs commands there, each when the one before it has succeeded, and returns what they print.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub async fn query_all(&self, remote: &[Vec<String>]) -> Result<String, Error> {
+        let argv = self.chain(remote)?;
+        self.answer(self.exec.run(&argv, CHANGE).await)
+    }
+
     async fn ask(&self, remote: &[String], deadline: Duration) -> Result<String, Error> {
-        self.run(remote, deadline).await.map_err(|error| match &error {
+        self.answer(self.run(remote, deadline).await)
+    }
+
+    fn answer(&self, result: Result<String, exec::Error>) -> Result<String, Error> {
+        result.map_err(|error| match &error {
             exec::Error::Failed { status, stderr, .. } if status.code() == Some(255) => {
                 self.endpoint().refusal(stderr)
             }

@@ -12,6 +12,7 @@ use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::ec2::model::Instance;
 use crate::error::Error;
+use crate::zfs::argv;
 
 /// A pool, as an archiver last showed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,20 +51,17 @@ pub struct LastRun {
     pub event: Event,
 }
 
-/// Prints what [`read_pool`] reads: `zpool list -p` and `zpool status` (zpool-list(8),
-/// zpool-status(8)), in one command, since each costs a round trip.
-const LOOK: &str = "zpool list -Hp -o size,allocated,free,health \"$1\" && zpool status \"$1\"";
-
 /// Asks a connected archiver for its pool.
 ///
 /// # Errors
 /// When it cannot be asked or answers something else.
 pub async fn look(archiver: &Archiver, pool: &str, now: i64) -> Result<Sight, Error> {
-    let text = archiver.query(&["sh", "-c", LOOK, "sh", pool]).await?;
+    // In one command line, since each costs a round trip.
+    let text = archiver.query_all(&[argv::measure(pool), argv::status(pool)]).await?;
     read_pool(&text, now).ok_or_else(|| std::io::Error::other("zpool list printed something else").into())
 }
 
-/// Reads the output of [`LOOK`].
+/// Reads what [`argv::measure`] and [`argv::status`] print, one after the other.
 #[must_use]
 pub fn read_pool(text: &str, now: i64) -> Option<Sight> {
     let (first, status) = text.split_once('\n').unwrap_or((text, ""));

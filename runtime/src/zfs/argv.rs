@@ -97,6 +97,18 @@ pub fn list_pool(pool: &str) -> Vec<String> {
     words(["zfs", "list", "-H", "-o", "name", "-d", "0", pool])
 }
 
+/// Measures a pool, in bytes (zpool-list(8)).
+#[must_use]
+pub fn measure(pool: &str) -> Vec<String> {
+    words(["zpool", "list", "-H", "-p", "-o", "size,allocated,free,health", pool])
+}
+
+/// Asks how a pool is, for people (zpool-status(8)).
+#[must_use]
+pub fn status(pool: &str) -> Vec<String> {
+    words(["zpool", "status", pool])
+}
+
 /// The flags that choose a stream's form: large blocks and compressed ones as they are on disk
 /// (zfs-send(8) `-L -c`), and raw for encrypted datasets (`-w`). Not `-e`: a receive below an encrypted
 /// dataset refuses embedded data, and what it saves is nothing against a block.

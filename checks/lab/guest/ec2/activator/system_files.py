@@ -21,12 +21,17 @@ def of(system: dict[str, Any]) -> Files:
         **amazon_init(system["virtualisation"]["amazon-init"]["enable"]),
         **plain("/etc/udev/rules.d/99-local.rules", system["services"]["udev"]["extraRules"]),
         **plain(TMPFILES, "\n".join(system["systemd"]["tmpfiles"]["rules"])),
+        **etc(system["environment"]["etc"]),
         **polkit(system["security"]["polkit"]),
     }
 
 
 def plain(path: str, text: str) -> Files:
     return {path: File(text.rstrip("\n") + "\n")} if text else {}
+
+
+def etc(files: dict[str, dict[str, str]]) -> Files:
+    return {f"/etc/{name}": File(file["text"]) for name, file in files.items()}
 
 
 def polkit(options: dict[str, Any]) -> Files:

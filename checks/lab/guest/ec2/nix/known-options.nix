@@ -51,6 +51,8 @@ in
     firewall.extraCommands = option types.str "";
   };
 
+  environment.etc = option (types.attrsOf (submodule { text = mkOption { type = types.str; }; })) { };
+
   virtualisation.amazon-init.enable = option types.bool true;
   # The guest has no such agent; a configuration that asks for one is refused.
   services.amazon-ssm-agent.enable = option (types.enum [ false ]) false;

@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIIkMdV6vGE0NAr/RLmbXxHIg6xRPqvqrc1LZ3QFW3Zj";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGkvsYW45D8jtkp9TPTgtyS+iYTRsjQC0KvkqUmpKWFI";
     };
 
     replications.safe = {

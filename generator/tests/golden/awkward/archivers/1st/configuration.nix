@@ -106,8 +106,209 @@ in
     isSystemUser = true;
     group = "dormouse";
     shell = pkgs.bashInteractive;
-    openssh.authorizedKeys.keys = [ "restrict ${host.key}" ];
+    openssh.authorizedKeys.keys = [
+      "restrict,command=\"${pkgs.bashInteractive}/bin/bash /etc/dormouse/gate ${lib.escapeShellArgs host.targets}\" ${host.key}"
+    ];
   }) hosts;
+
+  # All that a host's key can start. ZFS alone would not do: who may receive may also destroy, for
+  # `zfs receive -F` of a replication stream asks for no other right (openzfs #16943). What was asked for
+  # is taken apart here, and by no shell: words, some of them in quotes, joined by `&&`.
+  environment.etc."dormouse/gate".text = ''
+    set -f
+    export LC_ALL=C
+    targets=( "$@" )
+    asked="''${SSH_ORIGINAL_COMMAND:-}"
+
+    refuse() {
+      systemd-cat --identifier=dormouse-gate echo "refused: $asked"
+      echo "permission denied: a host's key does not start: $asked" >&2
+      echo "whatever else there is to do is root's, with the administrator's key" >&2
+      exit 126
+    }
+
+    # Whether this is a target, in one, or a snapshot or bookmark there.
+    own() {
+      local target
+      case "/$1/" in
+        */../*) return 1 ;;
+        */./*) return 1 ;;
+      esac
+      for target in "''${targets[@]}"; do
+        case "''${1%%[@#]*}/" in
+          "$target"/*) return 0 ;;
+        esac
+      done
+      return 1
+    }
+
+    # The same, but no snapshot and no bookmark.
+    own_dataset() {
+      case "$1" in
+        *[@#]*) return 1 ;;
+      esac
+      own "$1"
+    }
+
+    # The same, or what a target is in.
+    near() {
+      local target
+      for target in "''${targets[@]}"; do
+        case "$target" in
+          "$1"/*) return 0 ;;
+        esac
+      done
+      own_dataset "$1"
+    }
+
+    the_pool() {
+      [ "$1" = ${lib.escapeShellArg pool} ]
+    }
+
+    # Whether words are options out of two lists, then at least one name that passes a test. Options
+    # with a value are listed as `-o=pattern`. After a name no option is one, whatever zfs thinks.
+    only() {
+      local plain="$1" valued="$2" passes="$3" spec fits
+      shift 3
+      while [ "$#" -gt 0 ]; do
+        case "$1" in
+          -*[!A-Za-z]*) return 1 ;;
+          -*) ;;
+          *) break ;;
+        esac
+        case " $plain " in
+          *" $1 "*)
+            shift
+            continue
+            ;;
+        esac
+        fits=""
+        for spec in $valued; do
+          # The right side is a pattern.
+          # shellcheck disable=SC2053
+          if [ "''${spec%%=*}" = "$1" ] && [[ ''${2:-} == ''${spec#*=} ]]; then fits=1; fi
+        done
+        if [ -z "$fits" ]; then return 1; fi
+        if [ "$#" -lt 2 ]; then return 1; fi
+        shift 2
+      done
+      if [ "$#" = 0 ]; then return 1; fi
+      for word in "$@"; do
+        if ! "$passes" "$word"; then return 1; fi
+      done
+    }
+
+    allowed() {
+      case "''${1:-} ''${2:-}" in
+        "zfs list")
+          if only "-H -p -r" "-d=* -o=* -s=* -S=* -t=*" own "''${@:3}"; then return 0; fi
+          only "-H -p" "-d=0 -o=* -t=*" near "''${@:3}"
+          ;;
+        "zfs recv") allowed zfs receive "''${@:3}" ;;
+        "zfs receive")
+          only "-A -s -u -v" "-o=canmount=noauto -o=readonly=on -o=volmode=none -x=mountpoint" own_dataset "''${@:3}"
+          ;;
+        "zfs create")
+          only "-u" "-o=canmount=off -o=mountpoint=none -o=readonly=on -o=dormouse:placeholder=*" near "''${@:3}"
+          ;;
+        "zfs send")
+          if only "-L -P -c -n -v -w" "-I=* -i=*" own "''${@:3}"; then return 0; fi
+          # What a token names, only those send who have the right to.
+          case "$*" in
+            "zfs send -t "*) [ "$#" = 4 ] ;;
+            "zfs send -n -v -P -t "*) [ "$#" = 7 ] ;;
+            *) return 1 ;;
+          esac
+          ;;
+        "zpool list") only "-H -p" "-o=*" the_pool "''${@:3}" ;;
+        "zpool status") only "" "" the_pool "''${@:3}" ;;
+        "pkill -f") [ "$#" = 4 ] && [ "$3" = -x ] ;;
+        "systemd-escape --template=dormouse-abandon@.service") [ "$#" = 3 ] ;;
+        "systemctl --no-ask-password")
+          [ "$#" = 4 ] && [ "$3" = start ] && [[ $4 == dormouse-abandon@* ]]
+          ;;
+        "systemctl show")
+          [ "$*" = "systemctl show --property=ActiveState --value dormouse-pool.service" ]
+          ;;
+        *)
+          case "$*" in
+            "cat") ;;
+            "true") ;;
+            "systemctl poweroff") ;;
+            "loginctl list-sessions --json=short") ;;
+            *) return 1 ;;
+          esac
+          ;;
+      esac
+    }
+
+    check() {
+      if ! allowed "$@"; then refuse; fi
+    }
+
+    start() {
+      "$@"
+    }
+
+    # Does something with each command, until one fails.
+    each() {
+      local word command=()
+      for word in "''${words[@]}" "&&"; do
+        if [ "$word" != "&&" ]; then
+          command+=( "$word" )
+          continue
+        fi
+        "$1" "''${command[@]}"
+        failed="$?"
+        if [ "$failed" != 0 ]; then exit "$failed"; fi
+        command=()
+      done
+    }
+
+    if [ -z "$asked" ]; then
+      echo "a host's key has no shell; these are its backups:" >&2
+      exec zfs list -r -o name,used,logicalused "''${targets[@]}"
+    fi
+
+    plain='^[A-Za-z0-9_./:@%=,+#-]+'
+    quoted="^'([^'&]*)'"
+    inside='^[^"\$`&]+'
+    escaped='^\\(["\$`])'
+    open=""
+    words=()
+    word=""
+    begun=""
+    rest="$asked "
+    while [ -n "$rest" ]; do
+      if [ -n "$open" ] && [[ $rest =~ $inside ]]; then
+        word+="''${BASH_REMATCH[0]}"
+      elif [ -n "$open" ] && [[ $rest =~ $escaped ]]; then
+        word+="''${BASH_REMATCH[1]}"
+      elif [[ $rest =~ ^\" ]]; then
+        if [ -n "$open" ]; then open=""; else open=1; fi
+        begun=1
+      elif [ -n "$open" ]; then
+        refuse
+      elif [[ $rest =~ $plain ]]; then
+        word+="''${BASH_REMATCH[0]}"
+        begun=1
+      elif [[ $rest =~ $quoted ]]; then
+        word+="''${BASH_REMATCH[1]}"
+        begun=1
+      elif [[ $rest =~ ^" "("&& ")? ]]; then
+        if [ -n "$begun" ]; then words+=( "$word" ); fi
+        word=""
+        begun=""
+        if [ "''${BASH_REMATCH[0]}" != " " ]; then words+=( "&&" ); fi
+      else
+        refuse
+      fi
+      rest="''${rest#"''${BASH_REMATCH[0]}"}"
+    done
+    if [ -n "$open" ]; then refuse; fi
+    each check
+    each start
+  '';
 
   # A host may power the archiver off, but not while another one has a session: that is a different
   # action, power-off-multiple-sessions. And it may start the unit below for itself.

@@ -1,0 +1,392 @@
+//! The program that a host's key is confined to takes all that a host says, and nothing else.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use dormouse::ssh::line;
+use dormouse::zfs::plan::{Base, Stream};
+use dormouse::zfs::{Guid, Kind, Snapshot, argv};
+use dormouse_generator::name::DatasetName;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+const POOL: &str = "vault";
+const TARGETS: [&str; 2] = ["vault/home/safe", "vault/home/mail box"];
+
+/// All programs that it could start; each writes down how it was started.
+const PROGRAMS: [&str; 8] = ["zfs", "zpool", "systemctl", "systemd-escape", "loginctl", "pkill", "cat", "rm"];
+
+/// The template's text, without Nix: it has one hole.
+fn gate() -> String {
+    let template = include_str!("../../templates/gate.nix.j2");
+    let (_, rest) = template.split_once("text = ''\n").unwrap();
+    let (text, _) = rest.split_once("\n  '';").unwrap();
+    text.replace("${lib.escapeShellArg pool}", POOL).replace("''$", "$")
+}
+
+/// A folder with the gate, and with programs that stand for those of the archiver.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("gate"), gate()).unwrap();
+    let started = path("started");
+    for name in PROGRAMS {
+        let text = format!(
+            "#!/bin/bash\n{{ printf '%s' '{name}'; for word; do printf '\\037%s' \"$word\"; done; echo; }} >>'{}'\n",
+            started.display()
+        );
+        fs::write(path(name), text).unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::write(path("systemd-cat"), "#!/bin/bash\n").unwrap();
+    fs::set_permissions(path("systemd-cat"), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// What a host says over ssh, what comes of it, and the commands that were started for it.
+fn ask(folder: &Path, asked: &str) -> (Output, Vec<Vec<String>>) {
+    let started = folder.join("started");
+    fs::write(&started, "").unwrap();
+    let output = Command::new("/bin/bash")
+        .arg(folder.join("gate"))
+        .args(TARGETS)
+        .env("SSH_ORIGINAL_COMMAND", asked)
+        .env("PATH", folder)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = fs::read_to_string(&started).unwrap();
+    let split = |line: &str| line.split('\x1f').map(str::to_owned).collect();
+    (output, text.lines().map(split).collect())
+}
+
+fn dataset(name: &str) -> DatasetName {
+    DatasetName::new(name).unwrap()
+}
+
+fn snapshot(name: &str) -> Snapshot {
+    Snapshot { name: name.to_owned(), guid: Guid(1), createtxg: 1, creation: 0, holds: 0 }
+}
+
+#[test]
+fn it_starts_what_a_host_asks_for_word_by_word() {
+    let folder = folder();
+    let (one, two) = (snapshot("one two"), snapshot("two"));
+    let mut said = Vec::new();
+    for name in ["vault/home/safe", "vault/home/safe/a.b_c:d-e", "vault/home/mail box/in box"] {
+        let name = dataset(name);
+        said.extend([
+            argv::list_datasets(&name, true, None),
+            argv::list_datasets(&name, false, None),
+            argv::list_snapshots(&name, true),
+            argv::list_histories([&name], true),
+            argv::list_histories([&name, &dataset("vault/home/safe")], false),
+            argv::list_these(&[format!("{name}@one two"), format!("{name}@two")]),
+            argv::create_placeholder(&name),
+            argv::receive(&name, Kind::Filesystem),
+            argv::receive(&name, Kind::Volume),
+            argv::abandon(&name),
+            argv::send(&name, &Stream::Full { to: one.clone() }, true),
+            argv::send(&name, &Stream::Step { from: Base::Snapshot(one.clone()), to: two.clone() }, false),
+            argv::send(&name, &Stream::Run { from: one.clone(), to: two.clone(), count: 1 }, true),
+            argv::estimate(&name, &Stream::Run { from: one.clone(), to: two.clone(), count: 1 }, true),
+        ]);
+    }
+    for above in ["vault", "vault/home"] {
+        said.push(argv::list_datasets(&dataset(above), false, None));
+        said.push(argv::create_placeholder(&dataset(above)));
+    }
+    said.extend([
+        argv::list_pool(POOL),
+        argv::resume("1-abc-123"),
+        argv::inspect_token("1-abc-123"),
+        argv::measure(POOL),
+        argv::status(POOL),
+    ]);
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    said.extend(
+        [
+            "cat",
+            "systemctl poweroff",
+            "systemctl show --property=ActiveState --value dormouse-pool.service",
+            "systemctl --no-ask-password start dormouse-abandon@dormouse\\x2dhome:vault-home-safe.service",
+            "loginctl list-sessions --json=short",
+            "systemd-escape --template=dormouse-abandon@.service dormouse-home:vault/home/safe",
+        ]
+        .map(words),
+    );
+    said.push(
+        ["pkill", "-f", "-x", "zfs receive -s -u vault/home/mail box/a\\.b"].map(str::to_owned).to_vec(),
+    );
+    for command in &said {
+        let (output, started) = ask(folder.path(), &line(std::slice::from_ref(command)).unwrap());
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(started, [command.clone()]);
+    }
+    // Several in one line, each after the one before it.
+    let receives = [&said[7], &said[8], &said[7]].map(Clone::clone);
+    let (output, started) = ask(folder.path(), &line(&receives).unwrap());
+    assert!(output.status.success() && started == receives, "{output:?}");
+    fs::write(folder.path().join("zfs"), "#!/bin/bash\necho zfs >>started; exit 3\n").unwrap();
+    let (output, started) = ask(folder.path(), &line(&receives).unwrap());
+    assert_eq!((output.status.code(), started.len()), (Some(3), 1));
+}
+
+/// What somebody says who has taken a host over.
+const THEFT: &[&str] = &[
+    "zfs destroy vault/home/safe@one",
+    "zfs destroy -r vault/home/safe",
+    "zfs rollback -r vault/home/safe@one",
+    "zfs receive -F vault/home/safe",
+    "zfs receive -s -F -u vault/home/safe",
+    "zfs receive -sF vault/home/safe",
+    "zfs receive vault/home/safe -F",
+    "zfs receive -u vault/home/safe -F -d vault/home",
+    "zfs recv -F vault/home/safe",
+    "zfs receive --force vault/home/safe",
+    "zfs receive -d vault/home/safe",
+    "zfs receive -o mountpoint=/etc vault/home/safe",
+    "zfs receive -o readonly=off vault/home/safe",
+    "zfs receive -o '-F' vault/home/safe",
+    "zfs receive '-o' readonly=on '-F' vault/home/safe",
+    "zfs receive '-s -F' vault/home/safe",
+    "zfs receive vault/other/safe",
+    "zfs receive vault/home",
+    "zfs receive vault/home/safer",
+    "zfs receive vault/home/safe@one",
+    "zfs receive vault/home/safe/../../other",
+    "zfs receive vault/home/safe vault/other",
+    "zfs receive -u -x mountpoint -- vault/other",
+    "zfs set readonly=off vault/home/safe",
+    "zfs set dormouse:x=y vault/home/safe",
+    "zfs inherit readonly vault/home/safe",
+    "zfs rename vault/home/safe vault/home/gone",
+    "zfs promote vault/home/safe",
+    "zfs release dormouse vault/home/safe@one",
+    "zfs allow -u dormouse-home destroy vault/home/safe",
+    "zfs mount vault/home/safe",
+    "zfs program vault -",
+    "zfs send vault/other/safe@one",
+    "zfs send -R vault/home/safe@one",
+    "zfs send -i vault/home/safe@one vault/other/safe@two",
+    "zfs send -t 1-abc vault/other/safe@one",
+    "zfs list -r vault",
+    "zfs list -r vault/home",
+    "zfs list -d 1 vault/home",
+    "zfs list -d 0 -d 9 vault",
+    "zfs list",
+    "zfs list -H",
+    "zfs create -o mountpoint=/root vault/home/safe/x",
+    "zfs create -V 100G vault/home/safe/x",
+    "zfs create -p vault/home/safe/x/y",
+    "zfs create vault/other/x",
+    "zfs",
+    "zpool destroy vault",
+    "zpool export vault",
+    "zpool status other",
+    "zpool list",
+    "zpool scrub -s vault",
+    "systemctl stop dormouse-idle.timer",
+    "systemctl start dormouse-prune.service",
+    "systemctl --no-ask-password start sshd.service",
+    "systemctl --no-ask-password stop dormouse-abandon@x.service",
+    "systemctl --no-ask-password start dormouse-abandon@x.service sshd.service",
+    "systemctl poweroff --force",
+    "loginctl terminate-user root",
+    "pkill -f -x a b",
+    "pkill -9 -f x",
+    "cat /etc/dormouse/gate",
+    "cat -",
+    "sh",
+    "sh -c 'zfs destroy -r vault'",
+    "bash -i",
+    "rm -rf /",
+    "/bin/sh",
+    "cat; rm -rf /",
+    "cat && rm -rf /",
+    "cat &&rm -rf /",
+    "cat && ",
+    " && true",
+    "cat & rm x",
+    "cat || rm x",
+    "cat | rm x",
+    "cat\nrm x",
+    "cat > /tmp/x",
+    "cat < /etc/passwd",
+    "cat $(rm x)",
+    "cat `rm x`",
+    "cat ${PATH}",
+    "cat \"x\"",
+    "cat \"\"",
+    "\"cat\" \"",
+    "\"cat && rm x\"",
+    "\"cat $(rm x)\"",
+    "zfs receive \"-F\" vault/home/safe",
+    "cat \\x",
+    "'true && rm x'",
+    "'tr''ue' x",
+    "'true",
+    "cat'",
+    "cat #",
+    "PATH=/tmp true",
+    "~/x",
+    "*",
+    "cat\tx",
+    "scp -t /tmp",
+    "/usr/lib/openssh/sftp-server",
+    "internal-sftp",
+    "git-upload-pack x",
+    "cat\u{1f}x",
+    "trüe",
+    "--",
+    " ",
+    "''",
+];
+
+#[test]
+fn it_refuses_what_a_thief_asks_for_and_starts_nothing() {
+    let folder = folder();
+    for asked in THEFT {
+        let (output, started) = ask(folder.path(), asked);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(started, Vec::<Vec<String>>::new(), "{asked:?}");
+        assert_eq!(output.status.code(), Some(126), "{asked:?}: {said}");
+        assert!(said.starts_with("permission denied: a host's key does not start: "), "{asked:?}: {said}");
+    }
+    // The control: the programs say so when they are started.
+    assert_eq!(ask(folder.path(), "cat").1, [["cat"]]);
+}
+
+#[test]
+fn without_a_command_it_shows_the_backups() {
+    let (output, started) = ask(folder().path(), "");
+    assert!(output.status.success());
+    let expected = ["zfs", "list", "-r", "-o", "name,used,logicalused", TARGETS[0], TARGETS[1]];
+    assert_eq!(started, [expected]);
+}
+
+/// Whether starting this can do no harm, by other rules than the gate's.
+fn is_harmless(command: &[String]) -> bool {
+    let is_own = |word: &String| {
+        let dataset = word.split(['@', '#']).next().unwrap();
+        TARGETS.iter().any(|target| dataset == *target || dataset.starts_with(&format!("{target}/")))
+    };
+    let has = |word: &str| command.iter().any(|each| each == word);
+    let last_is_own = command.last().is_some_and(is_own);
+    match command.iter().take(2).map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["zfs", "receive" | "recv"] => {
+            last_is_own && !command.iter().any(|word| word.starts_with('-') && word.contains(['F', 'd', 'e']))
+        }
+        ["zfs", "send"] => has("-t") || last_is_own,
+        ["zfs", "list"] => last_is_own || (has("-d") && has("0") && !has("-r")),
+        ["zfs", "create"] | ["zpool", "list" | "status"] => true,
+        ["cat"] | ["systemctl", "poweroff" | "show"] | ["loginctl", _] | ["pkill", "-f"] => true,
+        ["systemctl", "--no-ask-password"] => command[3].starts_with("dormouse-abandon@"),
+        ["systemd-escape", _] => true,
+        _ => false,
+    }
+}
+
+/// Words that a host says and words that a thief would like to say, glued in all ways.
+fn fuzzed() -> impl Strategy<Value = String> {
+    let words = vec![
+        "zfs",
+        "zpool",
+        "systemctl",
+        "loginctl",
+        "pkill",
+        "cat",
+        "cat",
+        "sh",
+        "rm",
+        "receive",
+        "recv",
+        "send",
+        "list",
+        "create",
+        "destroy",
+        "rollback",
+        "set",
+        "status",
+        "poweroff",
+        "show",
+        "start",
+        "-s",
+        "-u",
+        "-F",
+        "-r",
+        "-R",
+        "-d",
+        "-d 0",
+        "-o",
+        "-x",
+        "-t",
+        "-i",
+        "-I",
+        "-H",
+        "-p",
+        "-A",
+        "-sF",
+        "--",
+        "readonly=on",
+        "canmount=noauto",
+        "mountpoint",
+        "vault",
+        "vault/home",
+        "vault/home/safe",
+        "vault/home/safe@one",
+        "'vault/home/mail box'",
+        "vault/home/safe/x",
+        "vault/other",
+        "vault/other@one",
+        "0",
+        "1",
+        "-f",
+        "--no-ask-password",
+        "dormouse-abandon@x.service",
+        "sshd.service",
+        "&&",
+        "&",
+        ";",
+        "|",
+        "$(rm x)",
+        "`rm x`",
+        "'",
+        "\"",
+        "\\",
+        "\n",
+        "*",
+        "#",
+        "'-F'",
+        "'zfs destroy'",
+    ];
+    let glue = prop::sample::select(vec![" ", " ", " ", " ", " ", " ", "", "  ", "\t"]);
+    prop::collection::vec((prop::sample::select(words), glue), 1..10)
+        .prop_map(|parts| parts.into_iter().map(|(word, glue)| format!("{word}{glue}")).collect())
+}
+
+#[test]
+fn whatever_is_asked_for_nothing_harmful_is_started() {
+    let folder = folder();
+    // Most of what is made like this is refused at once; so some begin as a host's command does.
+    let starts = ["", "", "zfs receive ", "zfs list ", "zfs send ", "zfs create ", "systemctl "];
+    let asked = (prop::sample::select(starts.to_vec()), fuzzed());
+    let mut runner = TestRunner::new(Config { cases: cases(), ..Config::default() });
+    runner
+        .run(&asked, |(start, rest)| {
+            let asked = format!("{start}{rest}");
+            let (_, started) = ask(folder.path(), asked.trim_end());
+            prop_assert!(started.iter().all(|command| is_harmless(command)), "{asked:?}: {started:?}");
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// `DORMOUSE_CASES` asks for more than fit into every run.
+fn cases() -> u32 {
+    std::env::var("DORMOUSE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(400)
+}
