@@ -1,6 +1,7 @@
 # demo   one whole backup cycle, on two virtual machines with real ZFS
 # test   everything that CI runs
-# test-long  what `test` only samples: every fault and every kill of an archiver's life; hours
+# test-long  what `test` only samples: every fault and every kill of an archiver's life, 10,000 commands
+#            of a thief; hours
 # check  what needs no virtual machine: formatting, lints, unit, golden and Nix tests
 # fmt    formats the sources
 # bench  timings of the generator, and bench-peers
@@ -31,6 +32,7 @@ demo: build $(VENV)/ready
 test: check lab
 
 test-long: build $(VENV)/ready
+	DORMOUSE_CASES=10000 cargo test --workspace --locked --test gate
 	$(ROOT) $(PYTHON) -m checks.lab test -m long
 
 check: lint unit nix

@@ -12,9 +12,9 @@ from checks.lab import bench_wake, demo, image, lab, saved_state
 from checks.lab.signals import ended_by_terminate
 
 HERE = Path(__file__).parent
-# Two labs side by side: much of a test is waiting. What is costly to set up is shared by the tests of
-# a group, and a group stays in one lab. `-n 0` is one lab.
-WORKERS = ["-n", "2", "--dist", "loadgroup"]
+# Two labs side by side: much of a test is waiting. tests/schedule.py says which tests stay together.
+# `-n 0` is one lab.
+WORKERS = ["-n", "2", "--dist", "loadscope"]
 
 
 def main() -> int:

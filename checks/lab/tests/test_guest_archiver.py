@@ -14,8 +14,6 @@ from checks.lab.tests.generated import Archiver
 from checks.lab.tests.site import Site
 from checks.lab.vm import Disk
 
-pytestmark = pytest.mark.xdist_group("guest")
-
 # Exit code of what a host's key does not start.
 REFUSED = 126
 DEVICE = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0"
@@ -101,7 +99,7 @@ def test_no_identity_comes_from_the_image(first: Instance, second: Instance) -> 
 def test_hosts_may_receive_below_their_own_parent_only(first: Instance, generated: Archiver) -> None:
     desktop = generated.host("desktop")
     assert first.enter(desktop, ["zfs", "create", "-u", "archive/desktop/safe"]).code == 0
-    for command in ("zfs create -u archive/laptop/safe", "zfs destroy archive/desktop/safe"):
+    for command in ("zfs create -u archive/laptop/other", "zfs destroy archive/desktop/safe"):
         # ZFS refuses it too, whatever program asks for it.
         as_user = first.run(["runuser", "-u", desktop.user, "--", *command.split()], check=False)
         assert "permission denied" in as_user.stderr, as_user
@@ -109,7 +107,8 @@ def test_hosts_may_receive_below_their_own_parent_only(first: Instance, generate
 
 
 def test_a_thief_with_a_hosts_key_loses_nothing(first: Instance, generated: Archiver) -> None:
-    desktop, target = generated.host("desktop"), "archive/desktop/safe"
+    laptop, target = generated.host("laptop"), "archive/laptop/safe"
+    assert first.enter(laptop, ["zfs", "create", "-u", target]).code == 0
     for name in ("one", "two"):
         first.run(["zfs", "snapshot", f"{target}@{name}"])
     before = snapshots(first, target)
@@ -122,13 +121,13 @@ def test_a_thief_with_a_hosts_key_loses_nothing(first: Instance, generated: Arch
     thefts = [f"zfs receive -F {target}", f"zfs destroy {target}@two", f"zfs rollback -r {target}@one"]
     thefts += [f"zfs set readonly=off {target}", "zfs send archive/evil@evil", "bash -i", f"zfs receive -F {target}; sh"]
     for theft in thefts:
-        refused = first.enter(desktop, [theft])
+        refused = first.enter(laptop, [theft])
         assert refused.code == REFUSED and "permission denied" in refused.stderr, refused
     assert snapshots(first, target) == before
     told = first.run(["journalctl", "--identifier=dormouse-gate", "--output=cat"]).stdout
     assert f"refused: zfs receive -F {target}" in told
     # The control: without the gate, they are lost.
-    first.run(["runuser", "-u", desktop.user, "--", "sh", "-c", f"zfs receive -F {target} </run/evil"], check=False)
+    first.run(["runuser", "-u", laptop.user, "--", "sh", "-c", f"zfs receive -F {target} </run/evil"], check=False)
     assert f"{target}@two" not in snapshots(first, target)
 
 

@@ -9,8 +9,6 @@ from checks.lab.tests import guest
 from checks.lab.tests.generated import Archiver
 from checks.lab.tests.site import Site
 
-pytestmark = pytest.mark.xdist_group("guest")
-
 
 @pytest.mark.long
 def test_an_early_volume_brings_its_pool_and_the_longest_life_ends(site: Site, tmp_path: Path) -> None:

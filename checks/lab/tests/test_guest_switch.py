@@ -10,8 +10,6 @@ from checks.lab.tests import guest
 from checks.lab.tests.generated import Archiver
 from checks.lab.tests.site import Site
 
-pytestmark = pytest.mark.xdist_group("guest")
-
 PLAIN = '{ modulesPath, ... }: { imports = [ "${modulesPath}/virtualisation/amazon-image.nix" ];%s }\n'
 COULD_NOT_CONNECT = 7
 CONFIGURATION = "/etc/nixos/configuration.nix"

@@ -97,7 +97,7 @@ async fn record(archiver: &Archiver, name: &str) -> Result<Vec<Verdict>, Error> 
         Error::Program(error) => Error::NotPruned { archiver: name.to_owned(), detail: error.to_string() },
         other => other,
     };
-    archiver.query(&["systemctl", "start", UNIT]).await.map_err(failed)?;
+    archiver.query(&["systemctl", "restart", UNIT]).await.map_err(failed)?;
     let record = archiver.query(&["cat", RECORD]).await?;
     let verdicts = record.lines().filter_map(|line| {
         let mut fields = line.splitn(3, '\t');

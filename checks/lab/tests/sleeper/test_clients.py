@@ -7,8 +7,6 @@ import pytest
 from checks.lab import tree
 from checks.lab.tests.sleeper.case import Case
 
-pytestmark = pytest.mark.xdist_group("sleeper")
-
 
 @pytest.mark.long
 @pytest.mark.parametrize("case", ["orphan"], indirect=True)

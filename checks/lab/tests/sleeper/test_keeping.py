@@ -10,8 +10,6 @@ from checks.lab.pool import resume_token, zfs
 from checks.lab.tests import guest
 from checks.lab.tests.sleeper.case import MIB, Case, images
 
-pytestmark = pytest.mark.xdist_group("sleeper")
-
 GIB = 1 << 30
 
 

@@ -7,8 +7,6 @@ from checks.lab.ec2.fixtures import client
 from checks.lab.sleeper import Sleeper
 from checks.lab.tests.sleeper.case import Case, images
 
-pytestmark = pytest.mark.xdist_group("sleeper")
-
 
 def tagged(archiver: Sleeper) -> list[str]:
     """What is left in EC2, as another client sees it."""

@@ -24,12 +24,12 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICuJi8VIobvKZLCk6RC56yBsHKeA2FllY7IK2R4Aw9Wx";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGbh5iTUb+UOD0IL23GCwLJeNeac+G2J/yCC0bM39V7w";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMqPfFdWI9U7GZZM6ixNcTmPaheAse8ZAparwmmws89E";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKr4m0Uzr4LMLIK5Gb/PCpG6vab1D7uIDWiQgV2nxh5j";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
   # `zfs send -I`, by which it comes back. Without destroy and rollback no host can take back what it sent.
@@ -477,6 +477,8 @@ in
     path = [ zfs ];
     serviceConfig = {
       Type = "oneshot";
+      # Else whatever asks for the pool, which is there already, would have this done once more.
+      RemainAfterExit = true;
       RuntimeDirectory = "dormouse-prune";
       RuntimeDirectoryPreserve = true;
     };

@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGkvsYW45D8jtkp9TPTgtyS+iYTRsjQC0KvkqUmpKWFI";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIF6VbR2gCthf70bgpaLcrEYYKrN4tziGZ6FvlfA6fu4S";
     };
 
     replications.safe = {

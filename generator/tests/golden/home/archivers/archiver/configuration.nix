@@ -477,6 +477,8 @@ in
     path = [ zfs ];
     serviceConfig = {
       Type = "oneshot";
+      # Else whatever asks for the pool, which is there already, would have this done once more.
+      RemainAfterExit = true;
       RuntimeDirectory = "dormouse-prune";
       RuntimeDirectoryPreserve = true;
     };

@@ -1,0 +1,16 @@
+"""Which tests go to the same of two labs: those that share what is costly to set up."""
+
+import re
+
+from xdist.scheduler import LoadScopeScheduling
+
+# Parts of a test's address, up to what the tests of a group have in common.
+GROUPS = re.compile(r".*/(sleeper/|test_guest_)")
+
+
+class Groups(LoadScopeScheduling):
+    """Any other test goes where there is time for it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        group = GROUPS.match(nodeid)
+        return group[1] if group else nodeid
