@@ -49,6 +49,7 @@ def test_a_volume_grows_with_its_spec_asleep_and_awake_and_after_a_killed_set_up
     assert case.at_home() <= case.archived()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["pruned"], indirect=True)
 def test_retention_lets_go_what_it_says_and_increments_go_on(case: Case) -> None:
     archiver, home = case.archiver, case.archiver.lab.home
