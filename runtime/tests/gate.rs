@@ -125,7 +125,7 @@ fn it_starts_what_a_host_asks_for_word_by_word() {
     for command in &said {
         let (output, started) = ask(folder.path(), &line(std::slice::from_ref(command)).unwrap());
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(started, [command.clone()]);
+        assert_eq!(started, std::slice::from_ref(command));
     }
     // Several in one line, each after the one before it.
     let receives = [&said[7], &said[8], &said[7]].map(Clone::clone);
