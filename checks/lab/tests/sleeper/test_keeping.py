@@ -55,7 +55,7 @@ def test_retention_lets_go_what_it_says_and_increments_go_on(case: Case) -> None
     archiver, home = case.archiver, case.archiver.lab.home
     auto = [f"zfs-auto-snap_hourly-{number}" for number in range(4)]
     # It is the next import that would let them go, so it stays awake meanwhile.
-    person = home.start(archiver.as_admin("echo begun >&2; cat"))
+    person = home.start(archiver.as_admin("echo begun >&2; sleep 1000"))
     assert any(line == "begun\n" for line in person.said())
     for name in [*auto[:2], "by-hand", auto[2]]:
         tree.snapshot(home, case.source, name)

@@ -19,6 +19,7 @@ def tagged(archiver: Sleeper) -> list[str]:
     return left + images(archiver)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["faults"], indirect=True)
 def test_what_fails_midway_leaves_nothing_running_and_can_be_repeated(case: Case) -> None:
     archiver, ec2 = case.archiver, case.archiver.cloud.ec2

@@ -24,12 +24,12 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGbh5iTUb+UOD0IL23GCwLJeNeac+G2J/yCC0bM39V7w";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMgfydKz92wqyGasl9vxoxc/EgTZF0BEEC8wxRYiZYjH";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKr4m0Uzr4LMLIK5Gb/PCpG6vab1D7uIDWiQgV2nxh5j";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGel4Ow2coWP4D/p6SKLJXW+nSOjQ3qPhIxh5bsj2Uu1";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
   # `zfs send -I`, by which it comes back. Without destroy and rollback no host can take back what it sent.
@@ -202,7 +202,10 @@ in
       case "''${1:-} ''${2:-}" in
         "zfs list")
           if only "-H -p -r" "-d=* -o=* -s=* -S=* -t=*" own "''${@:3}"; then return 0; fi
-          only "-H -p" "-d=0 -o=* -t=*" near "''${@:3}"
+          case " $* " in
+            *" -d 0 "*) only "-H -p" "-d=0 -o=* -t=*" near "''${@:3}" ;;
+            *) return 1 ;;
+          esac
           ;;
         "zfs recv") allowed zfs receive "''${@:3}" ;;
         "zfs receive")

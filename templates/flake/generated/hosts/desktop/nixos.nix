@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIF6VbR2gCthf70bgpaLcrEYYKrN4tziGZ6FvlfA6fu4S";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIPwTM/t03js8ZSmurMAqpF9/qKWccEKdT9FrrYGUw/R";
     };
 
     replications.safe = {

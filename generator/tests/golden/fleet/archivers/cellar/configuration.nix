@@ -278,7 +278,10 @@ in
       case "''${1:-} ''${2:-}" in
         "zfs list")
           if only "-H -p -r" "-d=* -o=* -s=* -S=* -t=*" own "''${@:3}"; then return 0; fi
-          only "-H -p" "-d=0 -o=* -t=*" near "''${@:3}"
+          case " $* " in
+            *" -d 0 "*) only "-H -p" "-d=0 -o=* -t=*" near "''${@:3}" ;;
+            *) return 1 ;;
+          esac
           ;;
         "zfs recv") allowed zfs receive "''${@:3}" ;;
         "zfs receive")
