@@ -16,6 +16,7 @@ use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::ec2::failure::Failure;
 use crate::ec2::machine::Machine;
+use crate::ec2::sleep;
 use crate::ec2::wake::{Awake, end_after, wake};
 use crate::error::Error;
 use crate::folder;
@@ -45,6 +46,9 @@ const KNOCK: Duration = Duration::from_secs(1);
 
 /// How often to ask EC2 whether an instance that does not answer still lives.
 const ASK: Duration = Duration::from_secs(60);
+
+/// How long EC2 may take to see that an instance has powered off.
+const GOING: Duration = Duration::from_secs(120);
 
 /// How often an archiver that fell asleep under our hands is woken anew.
 const WAKES: u32 = 3;
@@ -116,9 +120,23 @@ async fn enter(
     let archiver = log_in(machine, &awake.instance.id, endpoint, machine.ec2.image.bake).await?;
     if pool {
         machine.note(since, "connected; waiting for its pool");
-        import(machine, &archiver, since).await?;
+        match import(machine, &archiver, since).await {
+            Err(lost @ Error::Unreachable { .. }) => return Err(gone(machine, awake, lost).await),
+            imported => imported?,
+        }
     }
     Ok(archiver)
+}
+
+/// Why an archiver that had let us in is lost: it may have been about to power off.
+async fn gone(machine: &Machine<'_>, awake: &Awake, lost: Error) -> Error {
+    match sleep::ends_within(machine, &awake.instance.id, GOING).await {
+        Ok(true) => {
+            let reason = "it powered off as somebody came".to_owned();
+            Failure::Ended { instance: awake.instance.id.clone(), reason }.into()
+        }
+        Ok(false) | Err(_) => lost,
+    }
 }
 
 /// Waits until an instance lets us in. One that is not `baked` gets its users from a rebuild

@@ -155,9 +155,9 @@ class Desk:
         """How each launch that dormouse has asked for ended."""
         return [call.outcome for call in self.ec2.calls.made if call.action == "RunInstances"]
 
-    def policy(self) -> set[str]:
-        """The actions that the generated policy allows, without their service."""
-        text = (self.folder / "generated/archivers/archiver/iam-policy.json").read_text()
+    def policy(self, file: str = "iam-policy.json") -> set[str]:
+        """The actions that a generated policy allows, without their service."""
+        text = (self.folder / "generated/archivers/archiver" / file).read_text()
         actions = [statement["Action"] for statement in json.loads(text)["Statement"]]
         flat = [name for names in actions for name in ([names] if isinstance(names, str) else names)]
         return {name.removeprefix("ec2:") for name in flat}

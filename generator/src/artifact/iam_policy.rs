@@ -1,6 +1,8 @@
-//! `archivers/<a>/iam-policy.json`: what AWS has to let the hosts of an EC2 archiver do.
+//! What AWS has to allow: `archivers/<a>/iam-policy.json` to whoever sets an EC2 archiver up, and
+//! `archivers/<a>/iam-policy-host.json` to the hosts that wake it.
 //!
-//! Reading is allowed in the region. Everything else is bound to the archiver's tags: on what
+//! A host may launch the baked image and nothing else: an instance of any other, with user data of a
+//! thief's, could be given the volume. Reading is allowed in the region. Everything else is bound to the archiver's tags: on what
 //! exists, or on what the same call creates. Left out on purpose: iam:PassRole (the instance has
 //! no role), ec2:DescribeInstanceAttribute (it shows the user data, and so the host key), and
 //! ec2:DeleteVolume (the backups are on it).
@@ -16,12 +18,32 @@ use crate::spec::{Ec2, Market};
 /// The AWS account that publishes NixOS' images.
 const NIXOS_ACCOUNT: &str = "427812963091";
 
+/// What whoever sets it up may do to what is the archiver's.
+const CHANGES: [&str; 12] = [
+    "ec2:AttachVolume",
+    "ec2:AuthorizeSecurityGroupEgress",
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:DeleteSecurityGroup",
+    "ec2:DeleteSnapshot",
+    "ec2:DeregisterImage",
+    "ec2:DetachVolume",
+    "ec2:GetConsoleOutput",
+    "ec2:ModifyVolume",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:RevokeSecurityGroupIngress",
+    "ec2:TerminateInstances",
+];
+
 pub(crate) fn make(inputs: &Inputs, _: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
     let mut files = Vec::new();
     for (name, _, machine) in inputs.ec2() {
         let policy = Policy { spec: &inputs.spec.name, archiver: name, machine };
-        let text = serde_json::to_string_pretty(&policy.document()).map_err(|error| defect(&error))?;
-        files.push(Artifact::public(layout::archiver_file(name, "iam-policy.json"), text + "\n"));
+        for (file, document) in
+            [("iam-policy.json", policy.of_administrator()), ("iam-policy-host.json", policy.of_host())]
+        {
+            let text = serde_json::to_string_pretty(&document).map_err(|error| defect(&error))?;
+            files.push(Artifact::public(layout::archiver_file(name, file), text + "\n"));
+        }
     }
     Ok(files)
 }
@@ -33,7 +55,21 @@ struct Policy<'a> {
 }
 
 impl Policy<'_> {
-    fn document(&self) -> Value {
+    fn of_host(&self) -> Value {
+        let is_baked = self.machine.image.bake;
+        let image = if is_baked { self.run_own_image() } else { self.run_image() };
+        let mut statements = vec![self.look(), self.run(), self.run_with(), image];
+        if self.machine.security_group_ids.is_empty() {
+            statements.push(self.run_in_own_group());
+        }
+        let created = ["instance", "network-interface", "spot-instances-request", "volume"];
+        statements.push(self.tag_at_creation(&["RunInstances"], &created));
+        statements
+            .push(self.own_only(&["ec2:AttachVolume", "ec2:TerminateInstances"], &["instance", "volume"]));
+        json!({ "Version": "2012-10-17", "Statement": statements })
+    }
+
+    fn of_administrator(&self) -> Value {
         let mut statements = vec![self.look(), self.run(), self.run_with(), self.run_image()];
         if self.machine.image.bake {
             statements.extend([self.run_own_image(), self.bake(), self.bake_into()]);
@@ -41,7 +77,22 @@ impl Policy<'_> {
         if self.machine.security_group_ids.is_empty() {
             statements.extend([self.run_in_own_group(), self.create_group(), self.create_group_in()]);
         }
-        statements.extend([self.create_volume(), self.tag_at_creation(), self.own_only()]);
+        let creating = ["CreateImage", "CreateSecurityGroup", "CreateVolume", "RunInstances"];
+        let created = [
+            "image",
+            "instance",
+            "network-interface",
+            "security-group",
+            "snapshot",
+            "spot-instances-request",
+            "volume",
+        ];
+        let owned = ["image", "instance", "security-group", "snapshot", "volume"];
+        statements.extend([
+            self.create_volume(),
+            self.tag_at_creation(&creating, &created),
+            self.own_only(&CHANGES, &owned),
+        ]);
         json!({ "Version": "2012-10-17", "Statement": statements })
     }
 
@@ -170,32 +221,20 @@ impl Policy<'_> {
 
     /// Tags are set by the call that creates, never on what exists: else anything could be made
     /// the archiver's own, and then be ended.
-    fn tag_at_creation(&self) -> Value {
+    fn tag_at_creation(&self, actions: &[&str], kinds: &[&str]) -> Value {
         json!({
             "Sid": "TagAtCreation", "Effect": "Allow", "Action": "ec2:CreateTags",
-            "Resource": self.all(&[
-                "image", "instance", "network-interface", "security-group", "snapshot",
-                "spot-instances-request", "volume",
-            ]),
+            "Resource": self.all(kinds),
             "Condition": {
-                "StringEquals": {
-                    "ec2:CreateAction": ["CreateImage", "CreateSecurityGroup", "CreateVolume", "RunInstances"]
-                },
+                "StringEquals": { "ec2:CreateAction": actions },
                 "ForAllValues:StringLike": { "aws:TagKeys": ["Name", "dormouse:*"] }
             }
         })
     }
 
-    fn own_only(&self) -> Value {
+    fn own_only(&self, actions: &[&str], kinds: &[&str]) -> Value {
         json!({
-            "Sid": "OwnOnly", "Effect": "Allow",
-            "Action": [
-                "ec2:AttachVolume", "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress",
-                "ec2:DeleteSecurityGroup", "ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DetachVolume",
-                "ec2:GetConsoleOutput", "ec2:ModifyVolume", "ec2:RevokeSecurityGroupEgress",
-                "ec2:RevokeSecurityGroupIngress", "ec2:TerminateInstances"
-            ],
-            "Resource": self.all(&["image", "instance", "security-group", "snapshot", "volume"]),
+            "Sid": "OwnOnly", "Effect": "Allow", "Action": actions, "Resource": self.all(kinds),
             "Condition": { "StringEquals": self.owned() }
         })
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dormouse_generator::layout;
 use dormouse_generator::spec::Provider;
 
 use super::finding::Finding;
@@ -80,8 +81,12 @@ async fn ec2(context: &Context, name: &str) -> Vec<Finding> {
         Ok(groups) => Finding::good(format!("security group of {name}"), groups.join(", ")),
         Err(error) => of_error(&format!("security group of {name}"), error),
     });
-    let mut permissions =
-        vec![Permission::CreateVolume(machine.ec2.availability_zone.clone()), Permission::CreateGroup];
+    let mut permissions = Vec::new();
+    // Only who can set an archiver up needs to.
+    if context.secrets.join(layout::ADMIN_IDENTITY).exists() {
+        permissions.push(Permission::CreateVolume(machine.ec2.availability_zone.clone()));
+        permissions.push(Permission::CreateGroup);
+    }
     if let (Ok(image), Ok(groups)) = (&image, groups) {
         // The user data has no say in what is allowed.
         let launch = machine.launch(image, groups, Vec::new(), "dormouse-doctor".to_owned());

@@ -24,12 +24,12 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMgfydKz92wqyGasl9vxoxc/EgTZF0BEEC8wxRYiZYjH";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA3G690xtA3vIGS5fNcvjmMzwvjqFkh0Hn6/1o9O092c";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGel4Ow2coWP4D/p6SKLJXW+nSOjQ3qPhIxh5bsj2Uu1";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIKh3RXlyy9ZFjFT0HA8UKGTJ+mecCaWewnHIbgcIGqL";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
   # `zfs send -I`, by which it comes back. Without destroy and rollback no host can take back what it sent.

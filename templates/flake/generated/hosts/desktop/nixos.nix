@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIPwTM/t03js8ZSmurMAqpF9/qKWccEKdT9FrrYGUw/R";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGRgW8CDNXBIckEPuvtv59v0ZcwEiETxij8H58fxTuKi";
     };
 
     replications.safe = {
