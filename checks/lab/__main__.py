@@ -14,7 +14,7 @@ from checks.lab.signals import ended_by_terminate
 HERE = Path(__file__).parent
 # Two labs side by side: much of a test is waiting. tests/schedule.py says which tests stay together.
 # `-n 0` is one lab.
-WORKERS = ["-n", "2", "--dist", "loadscope"]
+WORKERS = ["-n", "2", "--dist", "loadscope", "-p", "checks.lab.tests.schedule"]
 
 
 def main() -> int:

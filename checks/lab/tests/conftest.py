@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from xdist.remote import Producer
 
 from checks.lab import evidence, lab, product
 from checks.lab.lab import Lab
@@ -12,7 +11,6 @@ from checks.lab.pool import zfs
 from checks.lab.product import Product
 from checks.lab.signals import ended_by_terminate
 from checks.lab.tests.guest import FAILED, baked, evidence_of_instances, generated, site
-from checks.lab.tests.schedule import Groups
 from checks.lab.vm import Vm
 
 __all__ = ["baked", "evidence_of_instances", "generated", "site"]
@@ -32,10 +30,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             product.check_binaries()
         except product.MissingBinary as error:
             raise pytest.UsageError(str(error)) from None
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
-    return Groups(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 # Parts of a test's address, up to what the tests of a group have in common.
@@ -14,3 +16,7 @@ class Groups(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         group = GROUPS.match(nodeid)
         return group[1] if group else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    return Groups(config, log)
