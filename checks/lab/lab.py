@@ -2,9 +2,11 @@
 
 import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from checks.lab import evidence, image, network, owner, process, saved_state, vm
 from checks.lab.network import Network
@@ -13,6 +15,8 @@ from checks.lab.vm import Vm
 
 DISK_SIZE = 8 << 30
 NUMBERS = {"home": 10, "archiver": 20}
+Each = TypeVar("Each")
+Came = TypeVar("Came")
 TOOLS = ["qemu-system-x86_64", "ip", "bridge", "nsenter", "setpriv", "ssh", "ssh-keygen", "mkfs.ext4"]
 
 
@@ -38,21 +42,25 @@ class Lab:
     def restore(self) -> None:
         """Undoes what a test did to the machines and the network."""
         self.restore_network()
-        for machine in self.machines:
-            if not machine.answers():
+        for machine, answers in zip(self.machines, side_by_side(Vm.answers, self.machines), strict=True):
+            if not answers:
                 machine.kill()
         power_on(*(machine for machine in self.machines if not machine.is_alive))
-        for machine in self.machines:
-            machine.clean()
+        side_by_side(Vm.clean, self.machines)
 
     def make_pools(self) -> None:
         """Gives each machine an empty pool: `tank` at home, `vault` at the archiver."""
-        self.make_pool(self.home, "tank")
-        self.make_pool(self.archiver, "vault")
+        pools = [self.new_pool(self.home, "tank"), self.new_pool(self.archiver, "vault")]
+        side_by_side(Pool.create, pools)
 
     def make_pool(self, machine: Vm, name: str) -> Pool:
-        pool = Pool(machine, name, self.make_disk(name))
+        pool = self.new_pool(machine, name)
         pool.create()
+        return pool
+
+    def new_pool(self, machine: Vm, name: str) -> Pool:
+        """One that is still to be created."""
+        pool = Pool(machine, name, self.make_disk(name))
         self.pools.append(pool)
         return pool
 
@@ -61,8 +69,10 @@ class Lab:
 
     def remove_pools(self, keep_in: Path | None = None) -> None:
         """Takes all pools out of the machines; their images go or are kept."""
+        on = {machine: [pool for pool in self.pools if pool.vm is machine] for machine in self.machines}
+        elsewhere = [pool for pool in self.pools if pool.vm not in on]
+        side_by_side(remove_all, [*on.values(), elsewhere])
         for pool in self.pools:
-            pool.remove()
             if keep_in:
                 process.run(["cp", "--sparse=always", "--reflink=auto", str(pool.disk.path), str(keep_in)])
             pool.disk.path.unlink()
@@ -95,6 +105,17 @@ class Lab:
     def close(self) -> None:
         for machine in self.machines:
             machine.kill()
+
+
+def side_by_side(work: Callable[[Each], Came], each: Sequence[Each]) -> list[Came]:
+    """The machines wait much, for their disks and their services; so both do it at once."""
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(work, each))
+
+
+def remove_all(pools: list[Pool]) -> None:
+    for pool in pools:
+        pool.remove()
 
 
 def power_on(*machines: Vm) -> None:
