@@ -16,7 +16,7 @@ fn check_needs_no_seed_and_writes_nothing() {
     sandbox.generate();
     fs::remove_dir_all(sandbox.path("home")).unwrap();
     let before = sandbox.state(".");
-    sandbox.run(&["--check"]).is(0, &["11 files in generated are what the spec says\n"]);
+    sandbox.run(&["--check"]).is(0, &["12 files in generated are what the spec says\n"]);
     assert!(before == sandbox.state("."));
 }
 
