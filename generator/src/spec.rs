@@ -4,7 +4,6 @@
 //! Maps are ordered by name, so that the order of a file's keys never reaches an artifact.
 
 mod report;
-mod retention;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,6 @@ use crate::duration::Duration;
 use crate::name::{DatasetName, PoolName};
 
 pub use report::{Healthchecks, Honeycomb, Notify, Ntfy, Otlp, Ping, Prometheus, Report, Webhook};
-pub use retention::Retention;
 
 /// A whole backup system: the hosts that are backed up and the archivers that keep the backups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -58,10 +56,14 @@ pub struct Archiver {
     #[serde(default)]
     pub scrub: Scrub,
     /// How many automatic snapshots of each class it keeps of each dataset; for provider `ec2` only.
-    /// Without it, everything is kept.
+    /// One more is let go only when it is also older than so many of the class's periods, so that no
+    /// flood of new snapshots drives out the old ones. A class that is not named is kept whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
 }
+
+/// How many automatic snapshots of each class an archiver keeps of each dataset.
+pub type Retention = BTreeMap<SnapshotClass, u32>;
 
 /// Where an archiver runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -330,6 +332,30 @@ impl SnapshotClass {
     #[must_use]
     pub fn all() -> Vec<Self> {
         vec![Self::Frequent, Self::Hourly, Self::Daily, Self::Weekly, Self::Monthly]
+    }
+
+    /// Its name in the spec, and in the names that zfs-auto-snapshot gives.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Frequent => "frequent",
+            Self::Hourly => "hourly",
+            Self::Daily => "daily",
+            Self::Weekly => "weekly",
+            Self::Monthly => "monthly",
+        }
+    }
+
+    /// The time between two of its snapshots at the most, in seconds.
+    #[must_use]
+    pub const fn period(self) -> u32 {
+        match self {
+            Self::Frequent => 900,
+            Self::Hourly => 3_600,
+            Self::Daily => 86_400,
+            Self::Weekly => 7 * 86_400,
+            Self::Monthly => 31 * 86_400,
+        }
     }
 }
 

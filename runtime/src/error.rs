@@ -185,6 +185,12 @@ pub enum Error {
         /// The archiver.
         archiver: String,
     },
+    /// The archiver would decide by another configuration than the spec's.
+    #[error("archiver {archiver:?} runs an older configuration, by which it may let go something else")]
+    OlderConfiguration {
+        /// The archiver.
+        archiver: String,
+    },
     /// The archiver did not let go what its retention lets go.
     #[error("archiver {archiver:?} did not let everything go: {detail}")]
     NotPruned {
@@ -263,6 +269,7 @@ impl Error {
             | Self::NoSource { .. }
             | Self::Listing { .. }
             | Self::Partial { .. }
+            | Self::OlderConfiguration { .. }
             | Self::NotPruned { .. }
             | Self::ServiceState { .. }
             | Self::Alarm { .. }
@@ -326,10 +333,12 @@ impl Error {
                 "add `retention` to {archiver:?}, such as {{ \"frequent\": 4, \"hourly\": 48 }}; then \
                  `dormouse-generate` and `dormouse up {archiver}`"
             ),
+            Self::OlderConfiguration { archiver } => {
+                format!("nothing was let go; bring it up to date: `dormouse up {archiver}`")
+            }
             Self::NotPruned { archiver, .. } => format!(
-                "the snapshots that it meant to let go are still there, or some of them. One that has no such unit \
-                 gets it by `dormouse up {archiver}`; else `ssh {archiver}` as root and read \
-                 `journalctl -u dormouse-prune`"
+                "nothing went but what its retention names, and the rest is still there; it tries again \
+                 whenever it wakes, or: `dormouse prune {archiver}`"
             ),
             Self::Ec2(failure) => failure.help(),
             Self::Restore(refusal) => refusal.help(),

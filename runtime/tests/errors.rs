@@ -94,10 +94,12 @@ fn errors() -> Vec<Told> {
         Error::UnknownReplication { name: s("unsafe"), host: s("desktop"), known: strings(&["safe"]) },
         Error::UnknownArchiver { name: s("nsa"), known: strings(&["nas"]) },
         Error::AlwaysOn { archiver: archiver.clone() },
-        Error::NoRetention { archiver: archiver.clone() },
+        Error::NoRetention { archiver: "archiver".to_owned() },
+        Error::OlderConfiguration { archiver: "archiver".to_owned() },
         Error::NotPruned {
-            archiver: archiver.clone(),
-            detail: "Unit dormouse-prune.service not found.".to_owned(),
+            archiver: "archiver".to_owned(),
+            detail: "cannot destroy snapshot archive/desktop/safe@zfs-auto-snap_hourly-1: dataset is busy"
+                .to_owned(),
         },
         Error::MissingFile {
             what: "the private key",

@@ -127,8 +127,13 @@ fn it_starts_what_a_host_asks_for_word_by_word() {
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(started, std::slice::from_ref(command));
     }
-    // Several in one line, each after the one before it.
-    let receives = [&said[7], &said[8], &said[7]].map(Clone::clone);
+}
+
+#[test]
+fn commands_of_one_line_follow_each_other_until_one_fails() {
+    let folder = folder();
+    let name = dataset("vault/home/mail box");
+    let receives = [Kind::Filesystem, Kind::Volume, Kind::Filesystem].map(|kind| argv::receive(&name, kind));
     let (output, started) = ask(folder.path(), &line(&receives).unwrap());
     assert!(output.status.success() && started == receives, "{output:?}");
     fs::write(folder.path().join("zfs"), "#!/bin/bash\necho zfs >>started; exit 3\n").unwrap();

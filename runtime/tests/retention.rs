@@ -9,19 +9,21 @@ use std::path::Path;
 use std::process::Command;
 
 use dormouse::zfs::retention::{COLUMNS, decide};
-use dormouse_generator::spec::Retention;
+use dormouse_generator::spec::{Retention, SnapshotClass};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// The template's unit, without Nix: its script is all that counts, and it has two holes.
+/// The template's unit, without Nix: its script is all that counts, and it has three holes.
 fn script(retention: &Retention) -> String {
     let template = include_str!("../../templates/prune.nix.j2");
     let (_, rest) = template.split_once("script = ''\n").unwrap();
     let (script, _) = rest.split_once("\n    '';").unwrap();
-    let counts: String =
-        retention.counts().iter().map(|(class, count)| format!("[{class}]={count} ")).collect();
+    let array = |value: fn((&SnapshotClass, &u32)) -> u32| -> String {
+        retention.iter().map(|each| format!("[{}]={} ", each.0.name(), value(each))).collect()
+    };
     let script = between(script, "targets=( ", " )\n", "'vault/home'");
-    between(&script, "keep=( ", ")\n", &counts).replace("''$", "$")
+    let script = between(&script, "keep=( ", ")\n", &array(|(_, count)| *count));
+    between(&script, "period=( ", ")\n", &array(|(class, _)| class.period())).replace("''$", "$")
 }
 
 /// Puts something in the place of what is between two texts.
@@ -87,10 +89,7 @@ prop_compose! {
 }
 
 fn retention() -> impl Strategy<Value = Retention> {
-    let count = || prop::option::of(0_u32..4);
-    (count(), count(), count(), count(), count()).prop_map(|(frequent, hourly, daily, weekly, monthly)| {
-        Retention { frequent, hourly, daily, weekly, monthly }
-    })
+    prop::collection::btree_map(prop::sample::select(SnapshotClass::all()), 0_u32..4, 0..6)
 }
 
 #[test]
@@ -134,7 +133,7 @@ fn the_archiver_lets_go_what_is_shown() {
 #[test]
 fn many_snapshots_go_in_few_commands() {
     let folder = tempfile::tempdir().unwrap();
-    let retention = Retention { frequent: Some(1), ..Retention::default() };
+    let retention = Retention::from([(SnapshotClass::Frequent, 1)]);
     let listing: String = (0..3_000)
         .map(|n| format!("vault/home@zfs-auto-snap_frequent-{n:06}\t{}\t0\t\n", NOW - 900 * n))
         .collect();

@@ -52,7 +52,8 @@ class Desk:
         provider: dict[str, Any] = {"type": "ec2", "region": REGION, "availability_zone": ZONE}
         provider |= {"instance_type": "t3.small", "image": {"nixos": "26.05"}}
         provider |= {"ssh_from": ["10.77.0.0/24"], **self.provider}
-        self.files.generate(provider=provider, volume={"size_gib": 125, **self.volume})
+        self.settings: dict[str, Any] = {"provider": provider, "volume": {"size_gib": 125, **self.volume}}
+        self.files.generate(**self.settings)
 
     def respecify(self, **provider: Any) -> None:
         """Changes what no generated file depends upon."""

@@ -19,12 +19,23 @@ class Archiver:
     def generate(self, **settings: Any) -> None:
         self.folder.mkdir(parents=True)
         (self.folder / "dormouse.json").write_text(json.dumps(spec(**settings)))
-        generate = str(binary("dormouse-generate"))
-        paths = ["--spec", str(self.folder / "dormouse.json"), "--seed", str(self.folder / "seed")]
-        first = ["--spec", str(self.folder / "first.json"), *paths[2:]]
-        process.run([generate, "init", "--host", "desktop", *first])
+        first = ["--spec", str(self.folder / "first.json"), *self._seed]
+        process.run([str(binary("dormouse-generate")), "init", "--host", "desktop", *first])
+        self.write()
+
+    def respecify(self, **settings: Any) -> None:
+        """Changes the spec and what depends on it; the keys stay."""
+        (self.folder / "dormouse.json").write_text(json.dumps(spec(**settings)))
+        self.write()
+
+    def write(self) -> None:
+        inputs = ["--spec", str(self.folder / "dormouse.json"), *self._seed]
         outputs = ["--out", str(self.folder / "generated"), "--secrets", str(self.folder / "secrets")]
-        process.run([generate, *paths, *outputs])
+        process.run([str(binary("dormouse-generate")), *inputs, *outputs])
+
+    @property
+    def _seed(self) -> list[str]:
+        return ["--seed", str(self.folder / "seed")]
 
     @property
     def user_data(self) -> bytes:
@@ -75,13 +86,7 @@ DORMOUSE_KEYS
 set -eu
 systemd-run --unit=dormouse-bake-limit --on-active=7200 systemctl poweroff
 cat >/etc/nixos/configuration.nix <<'DORMOUSE_CONFIGURATION'
-{compact(archiver.configuration)}
+{archiver.user_data.decode().partition("*/")[2]}
 DORMOUSE_CONFIGURATION
 nixos-rebuild switch
 """.encode()
-
-
-def compact(configuration: str) -> str:
-    """Without indentation, empty lines and comments."""
-    lines = (line.lstrip() for line in configuration.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("#"))

@@ -128,7 +128,8 @@ def test_a_thief_with_a_hosts_key_loses_nothing(first: Instance, generated: Arch
     assert f"refused: zfs receive -F {target}" in told
     # The control: without the gate, they are lost.
     first.run(["runuser", "-u", laptop.user, "--", "sh", "-c", f"zfs receive -F {target} </run/evil"], check=False)
-    assert f"{target}@two" not in snapshots(first, target)
+    left = snapshots(first, target)
+    assert f"{target}@one" in left and f"{target}@two" not in left, left
 
 
 def snapshots(instance: Instance, dataset: str) -> list[str]:

@@ -10,7 +10,7 @@ use crate::keyring::KeyId;
 use crate::layout;
 use crate::problem::Problem;
 use crate::reach;
-use crate::spec::{Archiver, Ec2, Retention, Scrub};
+use crate::spec::{Archiver, Ec2, Retention, Scrub, SnapshotClass};
 
 /// NixOS' state version where the spec names an image instead of a release.
 const DEFAULT_STATE_VERSION: &str = "26.05";
@@ -39,7 +39,7 @@ fn values(inputs: &Inputs, name: &str, archiver: &Archiver, machine: &Ec2) -> Re
         linger => archiver.linger.as_secs(),
         max_lifetime => archiver.max_lifetime.as_secs(),
         scrub_period => scrub_period(archiver.scrub),
-        retention => archiver.retention.as_ref().map(Retention::counts),
+        retention => archiver.retention.as_ref().map(retention),
         hosts => hosts(inputs, name, archiver)?,
         admin_key => inputs.public(&KeyId::admin())?.key(),
         state_version => machine.image.nixos.as_deref().unwrap_or(DEFAULT_STATE_VERSION),
@@ -61,6 +61,14 @@ fn hosts(inputs: &Inputs, name: &str, archiver: &Archiver) -> Result<BTreeMap<St
         users.insert(reach::login(archiver, host_name), context! { key, targets });
     }
     Ok(users)
+}
+
+/// The classes whose snapshots are let go: how many of each stay, and the seconds between two.
+fn retention(retention: &Retention) -> Vec<Value> {
+    let value = |(class, count): (&SnapshotClass, &u32)| {
+        context! { class => class.name(), count, period => class.period() }
+    };
+    retention.iter().map(value).collect()
 }
 
 const fn scrub_period(scrub: Scrub) -> Option<u64> {

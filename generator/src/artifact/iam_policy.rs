@@ -2,10 +2,10 @@
 //! `archivers/<a>/iam-policy-host.json` to the hosts that wake it.
 //!
 //! A host may launch the baked image and nothing else: an instance of any other, with user data of a
-//! thief's, could be given the volume. Reading is allowed in the region. Everything else is bound to the archiver's tags: on what
-//! exists, or on what the same call creates. Left out on purpose: iam:PassRole (the instance has
-//! no role), ec2:DescribeInstanceAttribute (it shows the user data, and so the host key), and
-//! ec2:DeleteVolume (the backups are on it).
+//! thief's, could be given the volume. Reading is allowed in the region. Everything else is bound to the
+//! archiver's tags: on what exists, or on what the same call creates. Left out on purpose: iam:PassRole
+//! (the instance has no role), ec2:DescribeInstanceAttribute (it shows the user data, and so the host
+//! key), and ec2:DeleteVolume (the backups are on it).
 
 use serde_json::{Value, json};
 

@@ -58,8 +58,8 @@ pub fn compact(configuration: &str) -> String {
     })
 }
 
-/// The most that all but the configuration can have. The private key's length differs with its comment, whose parts
-/// have 63 bytes each at most; `--check` has to judge without seeing it.
+/// The most that all but the configuration can have. The private key's length differs with its comment,
+/// whose parts have 63 bytes each at most; `--check` has to judge without seeing it.
 fn header_bytes(pair: &KeyPair) -> usize {
     LONGEST_PRIVATE_KEY + pair.public.to_string().len() + LONGEST_FRAME
 }

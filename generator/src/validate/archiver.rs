@@ -89,7 +89,7 @@ fn retention(archiver: &Archiver, path: &JsonPath) -> Option<Problem> {
         let fix = "remove it; `follow_delete` of a replication mirrors what the host deletes";
         return Some(Problem::new(at, reason, fix).on_key().touching(path.key("provider")));
     }
-    retention.counts().is_empty().then(|| {
+    retention.is_empty().then(|| {
         let fix = r#"name a class, such as { "frequent": 4, "hourly": 48 }, or leave it out"#;
         Problem::new(at, "it names no class of snapshots, so nothing would be let go", fix)
     })

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use clap::Args;
 use comfy_table::{Table, presets};
 use dormouse_generator::name::DatasetName;
-use dormouse_generator::spec::Retention;
+use dormouse_generator::spec::{Provider, Retention};
 use serde_json::json;
 
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::{confirm, count, print_json};
+use crate::provider::session::Session;
 use crate::provider::{self, Identity};
 use crate::zfs::argv;
 use crate::zfs::retention::{Verdict, decide};
@@ -25,7 +26,7 @@ const RECORD: &str = "/run/dormouse-prune/record";
 pub struct Arguments {
     /// The archiver
     archiver: String,
-    /// Only say what the spec's retention lets go, and why; the archiver may not know it yet
+    /// Only say what the spec's retention lets go, and why; the archiver need not have it yet
     #[arg(long)]
     dry_run: bool,
     /// Do not ask
@@ -38,42 +39,41 @@ impl Arguments {
     /// itself whenever it wakes.
     ///
     /// # Errors
-    /// [`Error::NoRetention`], or whatever keeps it from being asked or done.
+    /// [`Error::NoRetention`], [`Error::OlderConfiguration`], or whatever keeps it from being asked or done.
     pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
         let name = self.archiver.as_str();
-        let retention = context.archiver(name)?.retention.as_ref();
-        let retention = retention.ok_or_else(|| Error::NoRetention { archiver: name.to_owned() })?;
+        let archiver = context.archiver(name)?;
+        if matches!(archiver.provider, Provider::Static(_)) {
+            return Err(Error::AlwaysOn { archiver: name.to_owned() });
+        }
+        let missing = || Error::NoRetention { archiver: name.to_owned() };
+        let retention = archiver.retention.as_ref().ok_or_else(missing)?;
         let session = provider::connect(context, name, Identity::Admin, true).await?;
-        let done = self.prune(context, &session.archiver, retention).await;
-        session.close().await?;
-        done
+        let done = self.prune(context, &session, retention).await;
+        let closed = session.close().await;
+        let exit = done?;
+        closed.map(|()| exit)
     }
 
     async fn prune(
         &self,
         context: &Context,
-        archiver: &Archiver,
+        session: &Session<'_>,
         retention: &Retention,
     ) -> Result<Exit, Error> {
-        let mut verdicts = Vec::new();
-        for target in targets(context, &self.archiver) {
-            if archiver.dataset(&target).await?.is_none() {
-                continue;
-            }
-            let listing = archiver.command(&argv::list_for_retention(&target)).await?;
-            let decided = decide(&listing, retention, jiff::Timestamp::now().as_second());
-            verdicts
-                .extend(decided.map_err(|error| archiver.unreadable(target.as_str(), error.to_string()))?);
-        }
+        let mut verdicts = self.verdicts(context, &session.archiver, retention).await?;
         if !context.json {
             println!("{}", table(&verdicts));
         }
-        let is_any = verdicts.iter().any(|verdict| verdict.destroy);
-        if !self.dry_run && is_any {
+        if !self.dry_run && verdicts.iter().any(|verdict| verdict.destroy) {
+            // It decides by its own configuration, which has to be the one that was shown.
+            if !session.is_up_to_date().await? {
+                return Err(Error::OlderConfiguration { archiver: self.archiver.clone() });
+            }
             if !confirm(self.yes, "Let them go?")? {
                 return Ok(Exit::Failed);
             }
-            verdicts = record(archiver, &self.archiver).await?;
+            verdicts = record(&session.archiver, &self.archiver).await?;
             let gone = verdicts.iter().filter(|verdict| verdict.destroy).count();
             context.say(&format!("{} let {} go", self.archiver, count(gone, "snapshot")));
         }
@@ -82,6 +82,26 @@ impl Arguments {
             print_json(&json!({ "archiver": self.archiver, "done": done, "snapshots": verdicts }))?;
         }
         Ok(Exit::Done)
+    }
+
+    /// What the spec's retention says of each snapshot there.
+    async fn verdicts(
+        &self,
+        context: &Context,
+        archiver: &Archiver,
+        retention: &Retention,
+    ) -> Result<Vec<Verdict>, Error> {
+        let mut verdicts = Vec::new();
+        for target in targets(context, &self.archiver) {
+            if archiver.tree(&target, false).await?.is_empty() {
+                continue;
+            }
+            let listing = archiver.command(&argv::list_for_retention(&target)).await?;
+            let decided = decide(&listing, retention, jiff::Timestamp::now().as_second());
+            verdicts
+                .extend(decided.map_err(|error| archiver.unreadable(target.as_str(), error.to_string()))?);
+        }
+        Ok(verdicts)
     }
 }
 
@@ -93,11 +113,16 @@ fn targets(context: &Context, archiver: &str) -> Vec<DatasetName> {
 
 /// Has the archiver do it by its own decision, and reads what became of each snapshot.
 async fn record(archiver: &Archiver, name: &str) -> Result<Vec<Verdict>, Error> {
-    let failed = |error| match error {
-        Error::Program(error) => Error::NotPruned { archiver: name.to_owned(), detail: error.to_string() },
-        other => other,
-    };
-    archiver.query(&["systemctl", "restart", UNIT]).await.map_err(failed)?;
+    if let Err(error) = archiver.query(&["systemctl", "restart", UNIT]).await {
+        let Error::Program(error) = error else { return Err(error) };
+        // Its journal ends with the instance.
+        let log = ["journalctl", "--unit", UNIT, "--lines=20", "--output=cat"];
+        let said = archiver.query(&log).await.unwrap_or_default();
+        return Err(Error::NotPruned {
+            archiver: name.to_owned(),
+            detail: format!("{error}\n{}", said.trim()),
+        });
+    }
     let record = archiver.query(&["cat", RECORD]).await?;
     let verdicts = record.lines().filter_map(|line| {
         let mut fields = line.splitn(3, '\t');

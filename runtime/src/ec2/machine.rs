@@ -26,6 +26,12 @@ const HASH_DIGITS: usize = 16;
 /// by its label, so it only has to be free.
 pub const DEVICE: &str = "/dev/sdf";
 
+/// Whether an image was baked of the configuration with this hash.
+#[must_use]
+pub fn is_of(image: &Image, hash: &str) -> bool {
+    image.tags.get(CONFIGURATION).is_some_and(|of| of == hash)
+}
+
 /// An archiver on EC2.
 #[derive(Clone, Debug)]
 pub struct Machine<'a> {
@@ -39,6 +45,8 @@ pub struct Machine<'a> {
     pub ec2: &'a Ec2,
     /// EC2 in its region.
     pub api: Api,
+    /// Whether an image of an older configuration will do, where none is baked of the present one.
+    pub takes_older_image: bool,
 }
 
 impl<'a> Machine<'a> {
@@ -46,7 +54,8 @@ impl<'a> Machine<'a> {
     pub async fn find(context: &'a Context, name: &'a str) -> Result<Option<Self>, Error> {
         let archiver = context.archiver(name)?;
         let Provider::Ec2(ec2) = &archiver.provider else { return Ok(None) };
-        Ok(Some(Self { context, name, archiver, ec2, api: Api::connect(&ec2.region).await }))
+        let api = Api::connect(&ec2.region).await;
+        Ok(Some(Self { context, name, archiver, ec2, api, takes_older_image: false }))
     }
 
     /// The tags that everything of this archiver has, and nothing else.
@@ -138,9 +147,10 @@ impl<'a> Machine<'a> {
         let missing = |what: String, help| Failure::NoImage { archiver: self.name.to_owned(), what, help };
         if self.ec2.image.bake {
             let hash = self.configuration_hash()?;
-            let mut tags = self.tags();
-            tags.insert(CONFIGURATION.to_owned(), hash.clone());
-            let found = self.api.own_images(&tags).await?.into_iter().find(|image| image.available);
+            let images = self.baked().await?;
+            let mut available = images.iter().filter(|image| image.available);
+            let present = available.clone().find(|image| is_of(image, &hash));
+            let found = present.or_else(|| available.next().filter(|_| self.takes_older_image)).cloned();
             let help = format!("bake it: `dormouse up {}`", self.name);
             return Ok(found.ok_or_else(|| missing(format!("of its configuration ({hash})"), help))?);
         }

@@ -110,7 +110,8 @@ impl Problem {
     pub fn help(&self) -> String {
         match self.kind() {
             Kind::Unauthorized => format!(
-                "allow ec2:{} to these credentials; generated/archivers/…/iam-policy.json is the whole policy",
+                "allow ec2:{} to these credentials; in generated/archivers/…, iam-policy-host.json is the whole policy \
+                 of a host, iam-policy.json that of whoever runs `up` and `down`",
                 self.action
             ),
             Kind::Credentials => {

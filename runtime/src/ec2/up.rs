@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use dormouse_generator::spec::VolumeType;
 
 use super::failure::Failure;
-use super::machine::{CONFIGURATION, Machine};
+use super::machine::{Machine, is_of};
 use super::model::{Modification, NewVolume, Volume};
 use super::poll::Poll;
 use super::price::Prices;
@@ -60,8 +60,7 @@ pub async fn plan(machine: &Machine<'_>, migrate: bool) -> Result<Vec<Step>, Err
     };
     if machine.ec2.image.bake {
         let hash = machine.configuration_hash()?;
-        let baked =
-            |image: &super::model::Image| image.available && image.tags.get(CONFIGURATION) == Some(&hash);
+        let baked = |image: &super::model::Image| image.available && is_of(image, &hash);
         if !machine.baked().await?.iter().any(baked) {
             steps.push(Step::Image(hash));
         }

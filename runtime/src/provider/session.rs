@@ -8,7 +8,7 @@ use super::{Identity, connect, endpoint, open};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::ec2::failure::Failure;
-use crate::ec2::machine::Machine;
+use crate::ec2::machine::{Machine, is_of};
 use crate::ec2::model::Instance;
 use crate::ec2::sleep;
 use crate::ec2::wake::Awake;
@@ -43,6 +43,21 @@ impl Session<'_> {
     #[must_use]
     pub fn instance(&self) -> Option<&Instance> {
         self.machine.as_ref().map(|(_, awake)| &awake.instance)
+    }
+
+    /// Whether it was launched from the image of its present configuration. One without an image of its
+    /// own has what the spec said at its launch.
+    ///
+    /// # Errors
+    /// When EC2 cannot be asked.
+    pub async fn is_up_to_date(&self) -> Result<bool, Error> {
+        match &self.machine {
+            Some((machine, awake)) if machine.ec2.image.bake => {
+                let (images, hash) = (machine.baked().await?, machine.configuration_hash()?);
+                Ok(images.iter().any(|image| image.id == awake.instance.image && is_of(image, &hash)))
+            }
+            _ => Ok(true),
+        }
     }
 
     /// Goes without sending the archiver to sleep: it does that by itself.

@@ -30,19 +30,6 @@ pub struct Verdict {
 #[error("not a line of {COLUMNS}: {0:?}")]
 pub struct LineError(String);
 
-/// Seconds between two snapshots of a class (the timers of NixOS' `services.zfs.autoSnapshot`; a month
-/// is a long one).
-fn period(class: &str) -> Option<i64> {
-    match class {
-        "frequent" => Some(900),
-        "hourly" => Some(3_600),
-        "daily" => Some(86_400),
-        "weekly" => Some(7 * 86_400),
-        "monthly" => Some(31 * 86_400),
-        _ => None,
-    }
-}
-
 /// Decides about the snapshots of a listing, which are ordered from the newest to the oldest, at a time
 /// in seconds since 1970.
 ///
@@ -53,8 +40,8 @@ fn period(class: &str) -> Option<i64> {
 /// # Errors
 /// When a line is none.
 pub fn decide(listing: &str, retention: &Retention, now: i64) -> Result<Vec<Verdict>, LineError> {
-    let (counts, mut seen) = (retention.counts(), BTreeMap::new());
-    listing.lines().map(|line| decide_one(line, &counts, &mut seen, now)).collect()
+    let mut seen = BTreeMap::new();
+    listing.lines().map(|line| decide_one(line, retention, &mut seen, now)).collect()
 }
 
 /// How many snapshots of each class of a dataset there are that are newer.
@@ -62,7 +49,7 @@ type Seen<'a> = BTreeMap<&'a str, BTreeMap<&'a str, u32>>;
 
 fn decide_one<'a>(
     line: &'a str,
-    counts: &BTreeMap<&str, u32>,
+    retention: &Retention,
     seen: &mut Seen<'a>,
     now: i64,
 ) -> Result<Verdict, LineError> {
@@ -84,10 +71,10 @@ fn decide_one<'a>(
     if is_newest {
         return keep("the newest".to_owned());
     }
-    let (Some(most), Some(period)) = (counts.get(class), period(class)) else {
+    let Some((known, most)) = retention.iter().find(|(known, _)| known.name() == class) else {
         return keep("its class is kept whole".to_owned());
     };
-    let age = i64::from(*most) * period;
+    let age = i64::from(*most) * i64::from(known.period());
     if rank < *most {
         keep(format!("one of the newest {most} {class}"))
     } else if now - created < age {
@@ -104,6 +91,7 @@ fn decide_one<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dormouse_generator::spec::SnapshotClass;
 
     fn reasons(listing: &str, retention: &Retention, now: i64) -> Vec<(String, bool, String)> {
         let verdicts = decide(listing, retention, now).unwrap();
@@ -116,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_is_named_too_many_and_too_old_is_let_go_and_nothing_else() {
-        let retention = Retention { hourly: Some(1), daily: Some(0), ..Retention::default() };
+        let retention = Retention::from([(SnapshotClass::Hourly, 1), (SnapshotClass::Daily, 0)]);
         let listing = "v/a@zfs-auto-snap_hourly-4\t9000\t0\t\n\
                        v/a@by-hand\t8000\t0\t\n\
                        v/a@zfs-auto-snap_monthly-1\t7000\t0\t\n\
@@ -147,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_new_snapshots_drives_no_old_one_out_before_its_time() {
-        let retention = Retention { daily: Some(7), ..Retention::default() };
+        let retention = Retention::from([(SnapshotClass::Daily, 7)]);
         let (now, day) = (1_000_000_000, 86_400);
         let flood = (0..1_000).map(|n| format!("v/a@zfs-auto-snap_daily-f{n}\t{now}\t0\t\n"));
         let old = (0..10).map(|n| format!("v/a@zfs-auto-snap_daily-{n}\t{}\t0\t\n", now - n * day));

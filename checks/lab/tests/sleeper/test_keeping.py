@@ -8,7 +8,7 @@ import pytest
 from checks.lab import process, tree, wait
 from checks.lab.pool import resume_token, zfs
 from checks.lab.tests import guest
-from checks.lab.tests.sleeper.case import MIB, Case, images
+from checks.lab.tests.sleeper.case import MIB, RETENTION, Case, images
 
 GIB = 1 << 30
 
@@ -64,6 +64,12 @@ def test_retention_lets_go_what_it_says_and_increments_go_on(case: Case) -> None
     shown = archiver.report("prune", "--dry-run", "archiver")["snapshots"]
     gone = {verdict["snapshot"].partition("@")[2] for verdict in shown if verdict["destroy"]}
     assert gone == set(auto[:2]) and archived_names(case) == everything, shown
+    # It would decide by the configuration that it runs, and not by what is shown.
+    retain(case, {"hourly": 1})
+    refused = archiver.run("prune", "--yes", "archiver")
+    assert refused.code == 1 and "an older configuration" in refused.stderr, refused
+    assert "@zfs-auto-snap_hourly-0" in refused.stdout and archived_names(case) == everything, refused
+    retain(case, RETENTION)
     pruned = archiver.report("prune", "--yes", "archiver")
     assert pruned["snapshots"] == shown, pruned
     assert archived_names(case) == {"by-hand", auto[2]}
@@ -75,6 +81,12 @@ def test_retention_lets_go_what_it_says_and_increments_go_on(case: Case) -> None
     # Woken, it does it by itself.
     archiver.wait_asleep()
     wait.until(lambda: archived_names(case) == {"by-hand", auto[3]}, "it has let go the rest", 120)
+
+
+def retain(case: Case, retention: dict[str, int]) -> None:
+    case.archiver.settings["retention"] = retention
+    case.archiver.generate()
+    case.archiver.install()
 
 
 def archived_names(case: Case) -> set[str]:

@@ -74,6 +74,20 @@ def test_an_archiver_that_is_killed_comes_back_with_everything(case: Case) -> No
     assert case.at_home() <= case.archived()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("case", ["woken"], indirect=True)
+def test_one_that_goes_as_a_host_comes_is_woken_anew(case: Case) -> None:
+    ec2, before = case.archiver.cloud.ec2, len(case.archiver.cloud.ec2.instances())
+    tree.snapshot(case.archiver.lab.home, case.source, "one")
+    running = case.archiver.start("replicate", case.name)
+    assert any("waiting for its pool" in line for line in running.said())
+    case.instance.kill()
+    done = running.wait(timeout=600)
+    assert done.code == 0 and "waking it again" in done.stderr, done
+    assert len(ec2.instances()) == before + 2 and case.archiver.is_asleep()
+    assert case.at_home() <= case.archived()
+
+
 @pytest.mark.parametrize("case", ["life"], indirect=True)
 def test_the_whole_life_of_an_archiver(case: Case) -> None:
     archiver, calls = case.archiver, case.archiver.cloud.ec2.calls

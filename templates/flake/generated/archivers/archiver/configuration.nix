@@ -24,12 +24,12 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA3G690xtA3vIGS5fNcvjmMzwvjqFkh0Hn6/1o9O092c";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL/xjBexW2NEtnNP9VZFbtfK0BP4fMMgcP84kg/WN33t";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIKh3RXlyy9ZFjFT0HA8UKGTJ+mecCaWewnHIbgcIGqL";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMp/PxJeUxCUJ7ylXXuGkAFt3OTCc3a+oMxWH4Jo9jkQ";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
   # `zfs send -I`, by which it comes back. Without destroy and rollback no host can take back what it sent.
@@ -120,10 +120,12 @@ in
     targets=( "$@" )
     asked="''${SSH_ORIGINAL_COMMAND:-}"
 
+    administrator="whatever else there is to do: ssh -i <secrets>/admin/id_ed25519 root@$HOSTNAME"
+
     refuse() {
       systemd-cat --identifier=dormouse-gate echo "refused: $asked"
       echo "permission denied: a host's key does not start: $asked" >&2
-      echo "whatever else there is to do is root's, with the administrator's key" >&2
+      echo "nothing was done; $administrator" >&2
       exit 126
     }
 
@@ -168,7 +170,7 @@ in
     # Whether words are options out of two lists, then at least one name that passes a test. Options
     # with a value are listed as `-o=pattern`. After a name no option is one, whatever zfs thinks.
     only() {
-      local plain="$1" valued="$2" passes="$3" spec fits
+      local plain="$1" valued="$2" passes="$3" spec fits word
       shift 3
       while [ "$#" -gt 0 ]; do
         case "$1" in
@@ -253,7 +255,7 @@ in
       "$@"
     }
 
-    # Does something with each command, until one fails.
+    # Does something with each command, until one fails. `&&` is in no word, but between commands.
     each() {
       local word command=()
       for word in "''${words[@]}" "&&"; do
@@ -261,15 +263,13 @@ in
           command+=( "$word" )
           continue
         fi
-        "$1" "''${command[@]}"
-        failed="$?"
-        if [ "$failed" != 0 ]; then exit "$failed"; fi
+        if "$1" "''${command[@]}"; then :; else exit; fi
         command=()
       done
     }
 
     if [ -z "$asked" ]; then
-      echo "a host's key has no shell; these are its backups:" >&2
+      echo "a host's key has no shell, these are its backups; $administrator" >&2
       exec zfs list -r -o name,used,logicalused "''${targets[@]}"
     fi
 
@@ -492,7 +492,7 @@ in
         lib.escapeShellArgs (builtins.concatMap (user: hosts.${user}.targets) (builtins.attrNames hosts))
       } )
       declare -A keep period seen batch
-      keep=( [daily]=31 [frequent]=4 [hourly]=48 [monthly]=36 [weekly]=13 )
+      keep=( [frequent]=4 [hourly]=48 [daily]=31 [weekly]=13 [monthly]=36 )
       period=( [frequent]=900 [hourly]=3600 [daily]=86400 [weekly]=604800 [monthly]=2678400 )
 
       exists() {

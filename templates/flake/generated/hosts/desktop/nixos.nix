@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGRgW8CDNXBIckEPuvtv59v0ZcwEiETxij8H58fxTuKi";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIsqBFAnRCDml3fdCiD7hZRUCoTU9+CxCCIydGkpru22";
     };
 
     replications.safe = {

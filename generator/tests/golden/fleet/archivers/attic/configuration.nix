@@ -129,10 +129,12 @@ in
     targets=( "$@" )
     asked="''${SSH_ORIGINAL_COMMAND:-}"
 
+    administrator="whatever else there is to do: ssh -i <secrets>/admin/id_ed25519 root@$HOSTNAME"
+
     refuse() {
       systemd-cat --identifier=dormouse-gate echo "refused: $asked"
       echo "permission denied: a host's key does not start: $asked" >&2
-      echo "whatever else there is to do is root's, with the administrator's key" >&2
+      echo "nothing was done; $administrator" >&2
       exit 126
     }
 
@@ -177,7 +179,7 @@ in
     # Whether words are options out of two lists, then at least one name that passes a test. Options
     # with a value are listed as `-o=pattern`. After a name no option is one, whatever zfs thinks.
     only() {
-      local plain="$1" valued="$2" passes="$3" spec fits
+      local plain="$1" valued="$2" passes="$3" spec fits word
       shift 3
       while [ "$#" -gt 0 ]; do
         case "$1" in
@@ -262,7 +264,7 @@ in
       "$@"
     }
 
-    # Does something with each command, until one fails.
+    # Does something with each command, until one fails. `&&` is in no word, but between commands.
     each() {
       local word command=()
       for word in "''${words[@]}" "&&"; do
@@ -270,15 +272,13 @@ in
           command+=( "$word" )
           continue
         fi
-        "$1" "''${command[@]}"
-        failed="$?"
-        if [ "$failed" != 0 ]; then exit "$failed"; fi
+        if "$1" "''${command[@]}"; then :; else exit; fi
         command=()
       done
     }
 
     if [ -z "$asked" ]; then
-      echo "a host's key has no shell; these are its backups:" >&2
+      echo "a host's key has no shell, these are its backups; $administrator" >&2
       exec zfs list -r -o name,used,logicalused "''${targets[@]}"
     fi
 
