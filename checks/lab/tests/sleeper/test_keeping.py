@@ -65,7 +65,7 @@ def test_retention_lets_go_what_it_says_and_increments_go_on(case: Case) -> None
     gone = {verdict["snapshot"].partition("@")[2] for verdict in shown if verdict["destroy"]}
     assert gone == set(auto[:2]) and archived_names(case) == everything, shown
     # It would decide by the configuration that it runs, and not by what is shown.
-    retain(case, {"hourly": 1})
+    retain(case, RETENTION | {"daily": 1})
     refused = archiver.run("prune", "--yes", "archiver")
     assert refused.code == 1 and "an older configuration" in refused.stderr, refused
     assert "@zfs-auto-snap_hourly-0" in refused.stdout and archived_names(case) == everything, refused
