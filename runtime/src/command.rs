@@ -14,6 +14,7 @@ pub mod sleep;
 pub mod snapshots;
 pub mod status;
 pub mod up;
+pub mod verify;
 pub mod wake;
 
 use clap::Subcommand;
@@ -32,6 +33,8 @@ pub enum Command {
     Snapshots(snapshots::Arguments),
     /// Bring datasets back from the archiver, beside everything that exists
     Restore(restore::Arguments),
+    /// Compare both sides, with --deep file by file, as brought back; wakes the archiver
+    Verify(verify::Arguments),
     /// Let go what the archiver's retention lets go, or say what that is; wakes it
     Prune(prune::Arguments),
     /// Show how things stand, from what was last seen; wakes nobody
@@ -68,6 +71,7 @@ impl Command {
             Self::Plan(arguments) => arguments.run(context).await,
             Self::Snapshots(arguments) => arguments.run(context).await,
             Self::Restore(arguments) => arguments.run(context).await,
+            Self::Verify(arguments) => arguments.run(context).await,
             Self::Prune(arguments) => arguments.run(context).await,
             Self::Status(arguments) => arguments.run(context).await,
             Self::Alarm(arguments) => arguments.run(context).await,

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::drill::trouble::Trouble;
 use crate::ec2::failure::Failure;
 use crate::ec2::problem::Problem;
 use crate::exec;
-use crate::report::sink::Trouble;
+use crate::report::sink;
 use crate::restore::refusal::Refusal;
 
 /// Exit codes, the same for every command; documented in the README.
@@ -205,6 +206,9 @@ pub enum Error {
     /// Something keeps datasets from being brought back.
     #[error(transparent)]
     Restore(#[from] Refusal),
+    /// Something keeps a drill from being done.
+    #[error(transparent)]
+    Drill(#[from] Trouble),
     /// What the service did is not for this user to read.
     #[error("what the service knows lies in {}, which this user cannot read: {source}", .path.display())]
     ServiceState {
@@ -222,7 +226,7 @@ pub enum Error {
         /// The service.
         service: &'static str,
         /// Why.
-        source: Trouble,
+        source: sink::Trouble,
     },
     /// A process could not do its work.
     #[error(transparent)]
@@ -259,6 +263,7 @@ impl Error {
             | Self::NoRetention { .. } => Exit::Usage,
             Self::Ec2(failure) => failure.exit(),
             Self::Restore(refusal) => refusal.exit(),
+            Self::Drill(trouble) => trouble.exit(),
             Self::Locked { .. } => Exit::Locked,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::MissingFile { .. }
@@ -342,6 +347,7 @@ impl Error {
             ),
             Self::Ec2(failure) => failure.help(),
             Self::Restore(refusal) => refusal.help(),
+            Self::Drill(trouble) => trouble.help(),
             Self::ServiceState { .. } => "ask as root: `sudo dormouse status`".to_owned(),
             Self::NoAlarm => "set `recipients` of `honeycomb`, `healthchecks` of `ping` or `rules_file` of \
                  `prometheus` in this host's `report`"

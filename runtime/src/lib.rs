@@ -4,7 +4,7 @@
 //! - [`context`]: the spec, this host, the folders
 //! - [`survey`]: what the host has
 //! - [`replicate`]: one replication from listing to acknowledgement
-//! - [`restore`]: datasets come back
+//! - [`restore`], [`drill`]: datasets come back; trying whether they would
 //! - [`archiver`]: what is done on the archiver
 //! - [`provider`]: how an archiver is brought up
 //! - [`ec2`]: archivers on EC2
@@ -20,6 +20,7 @@ pub mod cli;
 pub mod command;
 pub mod context;
 pub mod doctor;
+pub mod drill;
 pub mod ec2;
 pub mod error;
 pub mod exec;

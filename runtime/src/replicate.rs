@@ -9,6 +9,7 @@
 //! - [`follow`]: deletes what the host has deleted
 //! - [`advice`]: what a person can do about a dataset that did not arrive
 //! - [`progress`]: what a person sees meanwhile
+//! - [`sides`]: all that both sides have
 
 pub mod advice;
 pub mod batch;
@@ -18,6 +19,7 @@ pub mod marks;
 pub mod outcome;
 pub mod planning;
 pub mod progress;
+pub mod sides;
 pub mod stop;
 pub mod stream;
 
@@ -101,6 +103,9 @@ impl<'a> Run<'a> {
             return Ok(Outcome { warnings, ..self.outcome(self.known(&datasets), started) });
         }
         let unfinished = self.take_unfinished(&mut datasets).await?;
+        if audit {
+            warnings.extend(self.losses(sessions).await?);
+        }
         let archiver = sessions.get(&self.replication.archiver).await?;
         let mut holds = Holds::new(self.context.exec, &self.context.spec.name, &self.replication.archiver);
         let jobs = self.jobs(archiver, &datasets, audit, Some(&mut holds)).await?;

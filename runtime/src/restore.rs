@@ -7,9 +7,11 @@
 //! - [`refusal`]: why nothing is
 //! - [`fetch`], [`stop`]: one dataset's streams, and what can keep it from coming back
 //! - [`outcome`]: what came of it
+//! - [`files`]: single files
 
 pub mod choice;
 pub mod fetch;
+pub mod files;
 pub mod host;
 pub mod outcome;
 pub mod place;

@@ -11,6 +11,7 @@ use crate::exec::{self, Exec};
 use crate::zfs::cursor::Cursors;
 use crate::zfs::listing::{Datasets, Listing, Unreadable};
 use crate::zfs::recent::Recent;
+use crate::zfs::scratch::Scratch;
 use crate::zfs::stderr::{Meaning, meaning};
 use crate::zfs::{Dataset, Snapshot, argv};
 
@@ -177,11 +178,13 @@ fn unreadable(dataset: &DatasetName, detail: &str) -> Error {
     Error::Listing { dataset, place, detail: detail.to_owned() }
 }
 
-/// Leaves out what the replication excludes, and children if it is not recursive.
+/// Leaves out what the replication excludes, children if it is not recursive, and what a drill brings back.
 fn covered(mut datasets: Datasets, replication: &Replication) -> Datasets {
     datasets.retain(|name, _| {
         let wanted = replication.recursive || *name == replication.source;
-        wanted && !replication.exclude.iter().any(|excluded| name.is_within(excluded))
+        wanted
+            && !Scratch::holds(name)
+            && !replication.exclude.iter().any(|excluded| name.is_within(excluded))
     });
     datasets
 }

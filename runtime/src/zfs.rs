@@ -7,9 +7,11 @@
 //! - [`plan`]: two datasets to the streams between them, or a refusal
 //! - [`schedule`]: two trees to jobs in order
 //! - [`recent`]: a listing of snapshots to the few that matter
+//! - [`compare`]: two histories to what is not as it should be
 //! - [`conflict`]: what is in the way, and where it can go
 //! - [`form`]: whether streams are raw
 //! - [`follow`]: which snapshots the archiver need not keep
+//! - [`scratch`]: datasets that are ours to destroy
 //! - [`argv`]: command lines
 //! - [`estimate`]: how big a stream will be
 //! - [`stderr`]: error text to its meaning
@@ -17,6 +19,7 @@
 //! Everything below here is pure.
 
 pub mod argv;
+pub mod compare;
 pub mod conflict;
 pub mod cursor;
 pub mod estimate;
@@ -28,6 +31,7 @@ pub mod plan;
 pub mod recent;
 pub mod retention;
 pub mod schedule;
+pub mod scratch;
 pub mod stderr;
 pub mod token;
 
@@ -76,6 +80,9 @@ pub struct Snapshot {
     pub creation: i64,
     /// How many holds it has; 0 where it was not asked for.
     pub holds: u64,
+    /// How much it refers to, in bytes before compression (zfsprops(7), `logicalreferenced`); none
+    /// where it was not asked for.
+    pub size: Option<u64>,
 }
 
 /// A bookmark of a dataset.

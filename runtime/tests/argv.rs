@@ -13,7 +13,7 @@ fn name(text: &str) -> DatasetName {
 }
 
 fn snapshot(text: &str) -> Snapshot {
-    Snapshot { name: text.to_owned(), guid: Guid(1), createtxg: 1, creation: 1, holds: 0 }
+    Snapshot { name: text.to_owned(), guid: Guid(1), createtxg: 1, creation: 1, holds: 0, size: None }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use dormouse::drill::trouble::Trouble as DrillTrouble;
 use dormouse::ec2::failure::Failure;
 use dormouse::ec2::problem::Problem;
 use dormouse::error::{Error, Exit};
@@ -27,9 +28,9 @@ Made from the code by `DORMOUSE_BLESS=1 cargo test -p dormouse --test errors`, w
 for yours. Each error says what failed, on which object and why, then what to do; where the data might
 be in doubt, it says whether it is safe.
 
-None of them means that a backup was lost. Nothing that Dormouse runs destroys a dataset or a pool, and a
-snapshot only where the spec says so (`retention`, `follow_delete`); a volume goes with `down --destroy-data`
-only. Whatever failed can simply be run again.
+None of them means that a backup was lost. Nothing that Dormouse runs destroys a dataset or a pool, but for
+the scratch dataset that `verify --deep` has made; a snapshot only where the spec says so (`retention`,
+`follow_delete`); a volume goes with `down --destroy-data` only. Whatever failed can simply be run again.
 ";
 
 /// An error as it is told.
@@ -135,6 +136,7 @@ fn errors() -> Vec<Told> {
         },
         Error::Ec2(Failure::NoVolume { archiver: s("archiver") }),
         Error::Restore(RestoreRefusal::Exists { dataset: DatasetName::new("rpool/safe").unwrap() }),
+        Error::Drill(DrillTrouble::NotRoot),
         Error::ServiceState { path: "/var/lib/dormouse/service".into(), source: os(13) },
         Error::NoAlarm,
         Error::Alarm {
@@ -264,8 +266,31 @@ fn restore_refusals() -> Vec<Told> {
         RestoreRefusal::OtherUnderWay { dataset: dataset(), under_way: s("@monday"), wanted: s("tuesday") },
         RestoreRefusal::Snapshotted { dataset: dataset(), snapshots: strings(&["@hourly-12"]) },
         RestoreRefusal::Stale { dataset: dataset(), reason: s("zfs cannot read it: bad checksum") },
+        RestoreRefusal::NotBelow { path: s("/home/anna/letter.odt") },
+        RestoreRefusal::FileExists { path: "found/anna/letter.odt".into() },
+        RestoreRefusal::NoFiles { dataset: name("rpool/disk") },
+        RestoreRefusal::NoKeyThere { archiver: archiver(), dataset: dataset() },
+        RestoreRefusal::FilesMissing {
+            archiver: archiver(),
+            detail: s("tar: anna/letter.odt: Cannot stat: No such file or directory"),
+        },
     ];
     all.iter().map(|refusal| told(refusal, refusal.help(), Some(refusal.exit()))).collect()
+}
+
+fn drill_troubles() -> Vec<Told> {
+    let name = |text| DatasetName::new(text).unwrap();
+    let dataset = || name("rpool/safe");
+    let all = [
+        DrillTrouble::NotRoot,
+        DrillTrouble::NoCandidate,
+        DrillTrouble::Volume { dataset: name("rpool/disk") },
+        DrillTrouble::NothingInCommon { dataset: dataset() },
+        DrillTrouble::NoKey { dataset: dataset() },
+        DrillTrouble::NotBack { dataset: dataset(), message: s("the archiver has no space left") },
+        DrillTrouble::Left { scratch: name("rpool/dormouse-drill-0badcafe"), detail: s("dataset is busy") },
+    ];
+    all.iter().map(|trouble| told(trouble, trouble.help(), Some(trouble.exit()))).collect()
 }
 
 fn troubles() -> Vec<Told> {
@@ -328,6 +353,7 @@ fn catalogue() -> String {
             &refusals(),
         ),
         section("Restores", include_str!("../src/restore/refusal.rs"), "Refusal", &restore_refusals()),
+        section("Drills", include_str!("../src/drill/trouble.rs"), "Trouble", &drill_troubles()),
         section("Archivers on EC2", include_str!("../src/ec2/failure.rs"), "Failure", &failures()),
         section("What EC2 refuses", include_str!("../src/ec2/problem.rs"), "Kind", &problems()),
         section("Programs", include_str!("../src/exec.rs"), "Error", &programs),
@@ -350,7 +376,8 @@ fn the_catalogue_of_errors_is_what_the_code_says() {
 
 #[test]
 fn every_error_says_what_to_do_in_one_breath() {
-    let all = [errors(), failures(), problems(), refusals(), restore_refusals(), troubles()];
+    let all =
+        [errors(), failures(), problems(), refusals(), restore_refusals(), drill_troubles(), troubles()];
     for Told { variant, text, help, .. } in all.iter().flatten() {
         assert!(!text.is_empty() && !help.is_empty(), "{variant}");
         assert!(help.len() < 400 && !help.ends_with('.'), "{variant}: {help}");

@@ -69,7 +69,7 @@ fn dataset(name: &str) -> DatasetName {
 }
 
 fn snapshot(name: &str) -> Snapshot {
-    Snapshot { name: name.to_owned(), guid: Guid(1), createtxg: 1, creation: 0, holds: 0 }
+    Snapshot { name: name.to_owned(), guid: Guid(1), createtxg: 1, creation: 0, holds: 0, size: None }
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn snapshot(number: u64) -> Snapshot {
         createtxg: number,
         creation: number as i64,
         holds: 0,
+        size: None,
     }
 }
 

@@ -27,7 +27,7 @@ fn datasets(list: &[(&str, &[u64])]) -> Datasets {
         let (dataset, key) = dataset.split_once('*').unwrap_or((dataset, "-"));
         writeln!(text, "{dataset}\tfilesystem\t1\t{key}\t{token}").unwrap();
         for number in *snapshots {
-            writeln!(text, "{dataset}@s{number}\t{number}\t{number}\t{number}\t0").unwrap();
+            writeln!(text, "{dataset}@s{number}\t{number}\t{number}\t{number}\t0\t9").unwrap();
         }
     }
     Listing::read(&text).unwrap()

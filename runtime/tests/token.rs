@@ -17,6 +17,7 @@ fn source(numbers: &[u64]) -> Dataset {
         createtxg: *number,
         creation: 0,
         holds: 0,
+        size: None,
     };
     Dataset {
         guid: Guid(1),

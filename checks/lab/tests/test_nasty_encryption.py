@@ -114,3 +114,15 @@ def test_a_plain_tree_is_received_below_an_encrypted_parent(product: Product) ->
     zfs(lab.archiver, "load-key", "vault/home")
     send(product)
     assert_complete(product)
+
+
+def test_files_of_a_copy_that_the_archiver_cannot_open_come_back_another_way(product: Product, secret: Lab) -> None:
+    cycle(product, "one")
+    refused = product.run("restore", f"{SECRET}/child", "--file", "file")
+    assert refused.code == 1 and "does not have its key" in refused.stderr, refused
+    beside = f"{SECRET}/child-restored"
+    assert f"dormouse restore {SECRET}/child --only --to {beside}" in refused.stderr, refused
+    assert product.run("restore", f"{SECRET}/child", "--only", "--to", beside).code == 0
+    zfs(secret.home, "load-key", "-L", "file:///root/key", beside)
+    zfs(secret.home, "mount", beside)
+    secret.home.run(["cmp", f"/{SECRET}/child/file", f"/{beside}/file"])

@@ -284,3 +284,33 @@ def test_an_archivers_user_needs_send_and_hold_and_no_more(
         assert tree.guids(home, "tank/new") == tree.guids(home, SOURCE)
     finally:
         archiver.run(["userdel", "-r", USER], check=False)
+
+
+def test_single_files_come_back_beside_what_exists(product: Product) -> None:
+    home, archiver = product.lab.home, product.lab.archiver
+    write = 'mkdir -p "/$1/a folder" && echo "$2" >"/$1/a folder/file" && chmod 751 "/$1/a folder/file"'
+    link = 'ln -s file "/$1/a folder/link"; touch -d "2001-02-03 04:05:06.7" "/$1/a folder/file"'
+    for text in ("one", "two"):
+        home.run(["sh", "-c", write, "sh", SOURCE, text])
+        home.run(["sh", "-c", link, "sh", SOURCE], check=False)
+        cycle(product, text)
+    mounts = archiver.run(["findmnt", "--list", "--output=TARGET"]).stdout
+    before = [tree.state(home, "tank"), tree.state(archiver, "vault")]
+    wanted = ["--file", "a folder/file", "--file", "a folder/link"]
+    older = product.run("restore", f"{SOURCE}@one", *wanted, "--into", "/root/found/older")
+    assert older.code == 0 and "tank/safe@one" in older.stdout, older
+    assert home.get("/root/found/older/a folder/file") == b"one\n"
+    newest = product.run("restore", SOURCE, "--file", "a folder", "--into", "/root/found/newest")
+    assert newest.code == 0 and home.get("/root/found/newest/a folder/link") == b"two\n", newest
+    facts = ["stat", "--format=%a %u %g %y %n"]
+    shown = [home.run([*facts, f"{place}/a folder/file"]).stdout for place in ("/root/found/newest", f"/{SOURCE}")]
+    assert shown[0] == shown[1].replace(f"/{SOURCE}", "/root/found/newest"), shown
+    taken = product.run("restore", f"{SOURCE}@one", *wanted, "--into", "/root/found/newest")
+    assert taken.code == 4 and home.get("/root/found/newest/a folder/file") == b"two\n", taken
+    missing = product.run("restore", SOURCE, "--file", "a folder/none", "--into", "/root/found/none")
+    assert missing.code == 1 and "a folder/none" in missing.stderr, missing
+    for path in (f"/{SOURCE}/a folder/file", "../safe/file"):
+        outside = product.run("restore", SOURCE, "--file", path)
+        assert outside.code == 2 and "below the dataset's root" in outside.stderr, outside
+    assert archiver.run(["findmnt", "--list", "--output=TARGET"]).stdout == mounts
+    assert [tree.state(home, "tank"), tree.state(archiver, "vault")] == before

@@ -1,5 +1,7 @@
 //! `dormouse restore`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use dormouse_generator::name::DatasetName;
 use jiff::Timestamp;
@@ -14,6 +16,7 @@ use crate::provider::session::Sessions;
 use crate::replicate::dataset::ESTIMATE;
 use crate::replicate::stream::Bounds;
 use crate::restore::choice::{self, Place, Wanted};
+use crate::restore::files::Files;
 use crate::restore::outcome::{Outcome, Result as Fate};
 use crate::restore::plan::{Piece, Plan, Request, Step};
 use crate::restore::refusal::Refusal;
@@ -38,6 +41,12 @@ pub struct Arguments {
     /// Only the one snapshot, without those before it
     #[arg(long)]
     only: bool,
+    /// Only this file or folder, by its path below the dataset's root; may be given again
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["to", "recursive", "only", "dry_run"])]
+    file: Vec<String>,
+    /// The folder where files go
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "file")]
+    into: PathBuf,
     /// The replication, where several cover the dataset
     #[arg(long, value_name = "NAME")]
     replication: Option<String>,
@@ -53,6 +62,9 @@ impl Arguments {
     /// What keeps it from beginning.
     pub async fn run(&self, context: &Context) -> Result<Exit, Error> {
         let restore = self.restore(context)?;
+        if !self.file.is_empty() {
+            return self.files(restore).await;
+        }
         let mut sessions = Sessions::new(context);
         let result = match self.dry_run {
             true => self.show(&restore, &mut sessions).await,
@@ -74,6 +86,23 @@ impl Arguments {
             }
         }
         Ok(worst(exits))
+    }
+
+    async fn files(&self, restore: Restore<'_>) -> Result<Exit, Error> {
+        let Restore { run, request, .. } = restore;
+        let Request { dataset, wanted, .. } = request;
+        let files = Files { run, dataset, wanted, paths: self.file.clone(), into: self.into.clone() };
+        let fetched = files.fetch(&Bounds::default()).await?;
+        if run.context.json {
+            print_json(&fetched)?;
+        } else {
+            let (bytes, seconds) = (human_bytes(fetched.bytes), human_age(fetched.seconds.ceil() as i64));
+            for file in &fetched.files {
+                println!("{}, as of {}@{}", file.display(), files.dataset, fetched.snapshot);
+            }
+            println!("{}: {bytes} from {} in {seconds}", run.name, run.replication.archiver);
+        }
+        Ok(Exit::Done)
     }
 
     fn restore<'a>(&self, context: &'a Context) -> Result<Restore<'a>, Error> {
@@ -144,7 +173,7 @@ fn words(piece: &Piece) -> String {
 }
 
 /// The estimated size of all that comes over; none when ZFS cannot tell.
-async fn size(restore: &Restore<'_>, archiver: &Archiver, piece: &Piece) -> Option<u64> {
+pub(super) async fn size(restore: &Restore<'_>, archiver: &Archiver, piece: &Piece) -> Option<u64> {
     let commands: Vec<Vec<String>> = match &piece.step {
         Step::Streams(streams) => {
             streams.iter().map(|stream| argv::estimate(&piece.copy.name, stream, piece.raw)).collect()

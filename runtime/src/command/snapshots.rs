@@ -1,6 +1,6 @@
 //! `dormouse snapshots`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clap::Args;
 use comfy_table::{Table, presets};
@@ -14,10 +14,8 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::{error_json, print_error, print_json, worst};
 use crate::provider::session::Sessions;
-use crate::replicate::Run;
+use crate::replicate::{Run, sides};
 use crate::restore::place;
-use crate::restore::refusal::Refusal;
-use crate::survey;
 use crate::zfs::{Dataset, Guid};
 
 /// Arguments of `dormouse snapshots`.
@@ -85,27 +83,15 @@ impl Arguments {
     }
 
     async fn sides<'a>(&self, run: &Run<'a>, sessions: &mut Sessions<'a>) -> Result<Vec<Sides>, Error> {
-        let replication = run.replication;
-        let root = self.dataset.as_ref().unwrap_or(&replication.source);
-        let target = run.target(root)?;
-        let mut here = survey::all(run.context.exec, root, replication.recursive).await?;
-        here.retain(|name, _| !replication.exclude.iter().any(|excluded| name.is_within(excluded)));
-        let archiver = sessions.get(&replication.archiver).await?;
-        let there = archiver.list_with_times(&target, replication.recursive).await?;
-        let mut names: BTreeSet<DatasetName> = here.keys().cloned().collect();
-        names.extend(there.keys().filter_map(|copy| root.join(copy.relative_to(&target)?).ok()));
-        if names.is_empty() {
-            let (archiver, dataset) = (replication.archiver.clone(), root.clone());
-            return Err(Refusal::NoCopy { archiver, dataset, copy: target }.into());
-        }
-        let mut all = Vec::new();
-        for dataset in names {
-            let copy = run.target(&dataset)?;
-            let snapshots = merge(here.get(&dataset), there.get(&copy));
-            let (replication, archiver) = (run.name.to_owned(), replication.archiver.clone());
-            all.push(Sides { replication, archiver, dataset, copy, snapshots });
-        }
-        Ok(all)
+        let root = self.dataset.as_ref().unwrap_or(&run.replication.source);
+        let shown = |sides: sides::Sides| Sides {
+            replication: run.name.to_owned(),
+            archiver: run.replication.archiver.clone(),
+            snapshots: merge(sides.here.as_ref(), sides.there.as_ref()),
+            dataset: sides.name,
+            copy: sides.target,
+        };
+        Ok(run.sides(root, sessions).await?.into_iter().map(shown).collect())
     }
 }
 
@@ -160,7 +146,7 @@ mod tests {
 
     fn dataset(name: &str, snapshots: &[(&str, u64)]) -> Dataset {
         let lines: String =
-            snapshots.iter().map(|(snap, id)| format!("{name}@{snap}\t{id}\t{id}\t{id}00\t0\n")).collect();
+            snapshots.iter().map(|(snap, id)| format!("{name}@{snap}\t{id}\t{id}\t{id}00\t0\t1\n")).collect();
         let text = format!("{name}\tfilesystem\t1\t-\t-\n{lines}");
         Listing::read(&text).unwrap().into_values().next().unwrap()
     }

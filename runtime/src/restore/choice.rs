@@ -95,8 +95,8 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_found_by_name_by_time_or_as_the_newest() {
-        let text = "vault/a\tfilesystem\t1\t-\t-\nvault/a@one\t1\t1\t100\t0\n\
-            vault/a@two\t2\t2\t200\t0\nvault/a@three\t3\t3\t300\t0\n";
+        let text = "vault/a\tfilesystem\t1\t-\t-\nvault/a@one\t1\t1\t100\t0\t9\n\
+            vault/a@two\t2\t2\t200\t0\t9\nvault/a@three\t3\t3\t300\t0\t9\n";
         let dataset = Listing::read(text).unwrap().into_values().next().unwrap();
         let at = |second| Wanted::At(Timestamp::from_second(second).unwrap());
         let cases = [

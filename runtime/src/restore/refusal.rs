@@ -1,5 +1,7 @@
 //! Why nothing is brought back.
 
+use std::path::PathBuf;
+
 use dormouse_generator::name::DatasetName;
 
 use crate::error::Exit;
@@ -89,6 +91,40 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// A path leads out of the dataset.
+    #[error("{path:?} is no path below the dataset's root")]
+    NotBelow {
+        /// The path.
+        path: String,
+    },
+    /// A file is there already, and is not touched.
+    #[error("{} exists, and what exists is never touched", .path.display())]
+    FileExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A zvol has no files.
+    #[error("{dataset} is a volume, in which nobody sees files but its user")]
+    NoFiles {
+        /// The dataset.
+        dataset: DatasetName,
+    },
+    /// The archiver has no key, and so sees no files.
+    #[error("the copy of {dataset} is encrypted, and archiver {archiver:?} does not have its key")]
+    NoKeyThere {
+        /// The archiver.
+        archiver: String,
+        /// The dataset.
+        dataset: DatasetName,
+    },
+    /// Not all of the files came.
+    #[error("not all of that came from archiver {archiver:?}: {detail}")]
+    FilesMissing {
+        /// The archiver.
+        archiver: String,
+        /// What went wrong.
+        detail: String,
+    },
 }
 
 impl Refusal {
@@ -96,9 +132,18 @@ impl Refusal {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::NotReplicated { .. } | Self::Ambiguous { .. } | Self::TwoChoices { .. } => Exit::Usage,
-            Self::NoCopy { .. } | Self::NoSnapshot { .. } | Self::NoParent { .. } => Exit::Failed,
+            Self::NotReplicated { .. }
+            | Self::Ambiguous { .. }
+            | Self::TwoChoices { .. }
+            | Self::NotBelow { .. }
+            | Self::NoFiles { .. } => Exit::Usage,
+            Self::NoCopy { .. }
+            | Self::NoSnapshot { .. }
+            | Self::NoParent { .. }
+            | Self::NoKeyThere { .. }
+            | Self::FilesMissing { .. } => Exit::Failed,
             Self::Exists { .. }
+            | Self::FileExists { .. }
             | Self::OtherUnderWay { .. }
             | Self::Snapshotted { .. }
             | Self::Stale { .. } => Exit::Conflict,
@@ -145,6 +190,20 @@ impl Refusal {
                 "nothing was changed; give the partial data up, which nothing else needs: `zfs receive -A {dataset}`, \
                  then run the same command again"
             ),
+            Self::NotBelow { .. } => {
+                "name it as it lies in the dataset: `documents/letter.odt`, not where that is mounted"
+                    .to_owned()
+            }
+            Self::FileExists { .. } => "nothing was changed; choose another folder: `--into DIR`".to_owned(),
+            Self::NoFiles { dataset } | Self::NoKeyThere { dataset, .. } => format!(
+                "bring one snapshot of it back beside that, and look there: `dormouse restore {dataset} --only --to {}`",
+                beside(dataset)
+            ),
+            Self::FilesMissing { .. } => {
+                "what exists was not touched; paths are those below the dataset's root, and \
+                 mounting a snapshot on the archiver takes root there"
+                    .to_owned()
+            }
         }
     }
 }

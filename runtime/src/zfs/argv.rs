@@ -3,6 +3,7 @@
 use dormouse_generator::name::DatasetName;
 
 use super::plan::{Base, Stream};
+use super::scratch::Scratch;
 use super::{Kind, Snapshot, follow, listing, retention};
 
 /// Names a dataset that Dormouse made only to hold others: `dormouse:placeholder=<its name>`.
@@ -267,6 +268,36 @@ pub fn note(snapshots: &[String], since: i64) -> Vec<String> {
 #[must_use]
 pub fn destroy_snapshot(dataset: &DatasetName, name: &str) -> Vec<String> {
     words(["zfs", "destroy", &snapshot(dataset, name)])
+}
+
+/// Destroys a scratch dataset and all snapshots that somebody took of it meanwhile.
+#[must_use]
+pub fn destroy_scratch(scratch: &Scratch) -> Vec<String> {
+    words(["zfs", "destroy", "-r", scratch.name().as_str()])
+}
+
+/// Loads the key of a dataset from a place that need not be its own (zfs-load-key(8) `-L`).
+#[must_use]
+pub fn load_key(dataset: &DatasetName, location: &str) -> Vec<String> {
+    words(["zfs", "load-key", "-L", location, dataset.as_str()])
+}
+
+/// Mounts a snapshot in a folder, by the helper of mount(8) that ZFS brings.
+#[must_use]
+pub fn mount(dataset: &DatasetName, name: &str, folder: &str) -> Vec<String> {
+    words(["mount", "-t", "zfs", "-o", "ro", &snapshot(dataset, name), folder])
+}
+
+/// Asks for one property.
+#[must_use]
+pub fn get(dataset: &str, property: &str) -> Vec<String> {
+    words(["zfs", "get", "-H", "-p", "-o", "value", property, dataset])
+}
+
+/// Lists the names right below a pool's root dataset, and that.
+#[must_use]
+pub fn list_children(pool: &str) -> Vec<String> {
+    words(["zfs", "list", "-H", "-o", "name", "-d", "1", "-t", "filesystem,volume", pool])
 }
 
 /// Holds snapshots, so that nothing prunes them while they are under way.

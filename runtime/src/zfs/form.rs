@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn a_chain_keeps_its_form_and_a_new_one_has_the_form_that_is_asked_for() {
-        let to = Snapshot { name: "b".to_owned(), guid: Guid(2), createtxg: 2, creation: 0, holds: 0 };
+        let to =
+            Snapshot { name: "b".to_owned(), guid: Guid(2), createtxg: 2, creation: 0, holds: 0, size: None };
         let full = [Stream::Full { to: to.clone() }];
         let step = [Stream::Step { from: Base::Snapshot(to.clone()), to }];
         let root = DatasetName::new("vault/home").unwrap();

@@ -21,7 +21,7 @@ pub const CHANGES: &str = "origin,snapshots_changed";
 pub const SNAPSHOT: &str = "name,guid,createtxg";
 
 /// The same with what costs a look at each snapshot.
-pub const SNAPSHOT_DETAILED: &str = "name,guid,createtxg,creation,userrefs";
+pub const SNAPSHOT_DETAILED: &str = "name,guid,createtxg,creation,userrefs,logicalreferenced";
 
 /// Datasets by name.
 pub type Datasets = BTreeMap<DatasetName, Dataset>;
@@ -98,14 +98,12 @@ impl Listing {
         match name.find(['@', '#']) {
             None => self.dataset(name, &rest),
             Some(at) => {
-                let (createtxg, guid, creation, holds) = numbers(&rest)?;
+                let numbers = Numbers::read(&rest)?;
                 let (dataset, name) = (&name[..at], &name[at..]);
                 let dataset = self.owner(dataset)?;
-                let (separator, name) = name.split_at(1);
-                let name = name.to_owned();
-                match separator {
-                    "@" => dataset.snapshots.push(Snapshot { name, guid, createtxg, creation, holds }),
-                    _ => dataset.bookmarks.push(Bookmark { name, guid, createtxg, creation }),
+                match name.split_at(1) {
+                    ("@", name) => dataset.snapshots.push(numbers.snapshot(name)),
+                    (_, name) => dataset.bookmarks.push(numbers.bookmark(name)),
                 }
                 Ok(())
             }
@@ -158,16 +156,42 @@ impl Listing {
     }
 }
 
-/// `createtxg`, `guid`, and `creation` and `userrefs` where they were asked for.
-pub(super) fn numbers(rest: &[&str]) -> Result<(u64, Guid, i64, u64), String> {
-    match *rest {
-        [guid, createtxg] => Ok((number(createtxg)?, Guid(number(guid)?), 0, 0)),
-        [guid, createtxg, creation, holds] => {
-            // A bookmark cannot be held.
-            let holds = if holds == "-" { 0 } else { number(holds)? };
-            Ok((number(createtxg)?, Guid(number(guid)?), number(creation)?, holds))
-        }
-        _ => Err(format!("{} columns", rest.len() + 1)),
+/// The columns of a snapshot or bookmark that follow its name.
+pub(super) struct Numbers {
+    pub createtxg: u64,
+    pub guid: Guid,
+    pub creation: i64,
+    pub holds: u64,
+    pub size: Option<u64>,
+}
+
+impl Numbers {
+    /// Reads [`SNAPSHOT`] or [`SNAPSHOT_DETAILED`].
+    pub fn read(rest: &[&str]) -> Result<Self, String> {
+        let (guid, createtxg, creation, holds, size) = match *rest {
+            [guid, createtxg] => (guid, createtxg, "0", "-", "-"),
+            [guid, createtxg, creation, holds, size] => (guid, createtxg, creation, holds, size),
+            _ => return Err(format!("{} columns", rest.len() + 1)),
+        };
+        // A bookmark cannot be held, and most do not know a size.
+        let known = |text: &str| if text == "-" { Ok(None) } else { number(text).map(Some) };
+        Ok(Self {
+            createtxg: number(createtxg)?,
+            guid: Guid(number(guid)?),
+            creation: number(creation)?,
+            holds: known(holds)?.unwrap_or(0),
+            size: known(size)?,
+        })
+    }
+
+    pub fn snapshot(self, name: &str) -> Snapshot {
+        let Self { createtxg, guid, creation, holds, size } = self;
+        Snapshot { name: name.to_owned(), guid, createtxg, creation, holds, size }
+    }
+
+    pub fn bookmark(self, name: &str) -> Bookmark {
+        let Self { createtxg, guid, creation, .. } = self;
+        Bookmark { name: name.to_owned(), guid, createtxg, creation }
     }
 }
 
@@ -181,9 +205,9 @@ mod tests {
 
     const TREE: &str = "tank/safe\tfilesystem\t11\t-\t-\t-\t1700000201\t1:abc\n\
         tank/safe/disk\tvolume\t12\ttank\t1-abc\ttank/a@b\t-\t1:abc\n\
-        tank/safe@b\t22\t9\t1700000200\t1\n\
+        tank/safe@b\t22\t9\t1700000200\t1\t4096\n\
         tank/safe@a b\t21\t7\n\
-        tank/safe#m\t21\t7\t1700000100\t-\n";
+        tank/safe#m\t21\t7\t1700000100\t-\t-\n";
 
     #[test]
     fn a_tree_is_read_and_ordered_by_age() {
@@ -197,6 +221,7 @@ mod tests {
             (safe.is_encrypted(), safe.kind, safe.newest().unwrap().holds),
             (false, Kind::Filesystem, 1)
         );
+        assert_eq!((safe.newest().unwrap().size, safe.snapshots[0].size), (Some(4096), None));
         assert_eq!((safe.guid, safe.changed), (Guid(11), Some(1_700_000_201)));
         assert_eq!(safe.bookmark(Guid(21)).unwrap().name, "m");
         let disk = &datasets[&DatasetName::new("tank/safe/disk").unwrap()];

@@ -6,9 +6,9 @@
 
 use dormouse_generator::name::DatasetName;
 
+use super::Dataset;
 use super::cursor::Cursors;
-use super::listing::{Datasets, Unreadable, numbers};
-use super::{Bookmark, Dataset, Snapshot};
+use super::listing::{Datasets, Numbers, Unreadable};
 
 /// Most snapshots that are kept of a dataset; one that is further behind is listed by itself.
 /// (One more is its base.)
@@ -36,9 +36,9 @@ impl<'a> Recent<'a> {
     /// When the line cannot be read.
     pub fn bookmark(&mut self, line: &str) -> Result<(), Unreadable> {
         let cursors = self.cursors;
-        self.with(line, '#', |dataset, name, (createtxg, guid, creation, _)| {
+        self.with(line, '#', |dataset, name, numbers| {
             if cursors.is_ours(name) {
-                dataset.bookmarks.push(Bookmark { name: name.to_owned(), guid, createtxg, creation });
+                dataset.bookmarks.push(numbers.bookmark(name));
             }
         })
     }
@@ -49,12 +49,12 @@ impl<'a> Recent<'a> {
     /// When the line cannot be read.
     pub fn snapshot(&mut self, line: &str) -> Result<(), Unreadable> {
         let cursors = self.cursors;
-        self.with(line, '@', |dataset, name, (createtxg, guid, creation, holds)| {
+        self.with(line, '@', |dataset, name, numbers| {
             let from = if dataset.partial { None } else { acknowledged_txg(cursors, dataset) };
-            if from.is_some_and(|from| createtxg < from) {
+            if from.is_some_and(|from| numbers.createtxg < from) {
                 return;
             }
-            dataset.snapshots.push(Snapshot { name: name.to_owned(), guid, createtxg, creation, holds });
+            dataset.snapshots.push(numbers.snapshot(name));
             if from.is_none() || dataset.snapshots.len() > MOST {
                 dataset.partial = true;
                 let newest = dataset.snapshots.drain(..).max_by_key(|snapshot| snapshot.createtxg);
@@ -77,13 +77,13 @@ impl<'a> Recent<'a> {
         &mut self,
         line: &str,
         separator: char,
-        keep: impl FnOnce(&mut Dataset, &str, (u64, super::Guid, i64, u64)),
+        keep: impl FnOnce(&mut Dataset, &str, Numbers),
     ) -> Result<(), Unreadable> {
         let mut fields = line.split('\t');
         let full = fields.next().unwrap_or_default();
         let rest: Vec<&str> = fields.collect();
         let parts = full.split_once(separator).ok_or_else(|| format!("no {separator} in the name"));
-        let read = parts.and_then(|(dataset, name)| Ok((dataset, name, numbers(&rest)?)));
+        let read = parts.and_then(|(dataset, name)| Ok((dataset, name, Numbers::read(&rest)?)));
         let (dataset, name, numbers) = read.map_err(|reason| Unreadable::new(line, reason))?;
         if self.last.as_ref().is_none_or(|last| last.as_str() != dataset) {
             self.last = Some(DatasetName::new(dataset).map_err(|reason| Unreadable::new(line, reason))?);

@@ -1,0 +1,208 @@
+//! A restore drill: what is on the archiver comes back into a scratch dataset and is compared with
+//! what is here, file by file; then the scratch dataset goes.
+//!
+//! - [`tree`]: two trees of files to what differs
+
+pub mod tree;
+pub mod trouble;
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dormouse_generator::name::DatasetName;
+use serde::Serialize;
+
+use self::tree::Compared;
+use self::trouble::Trouble;
+use crate::error::Error;
+use crate::exec::Exec;
+use crate::provider::session::Sessions;
+use crate::replicate::Run;
+use crate::replicate::stream::Bounds;
+use crate::restore::Restore;
+use crate::restore::choice::Wanted;
+use crate::restore::plan::{Piece, Request};
+use crate::zfs::scratch::Scratch;
+use crate::zfs::{Kind, Snapshot, argv};
+
+/// How long a command about the scratch dataset may take.
+const COMMAND: Duration = Duration::from_secs(600);
+
+/// How often, and after what pause, a scratch dataset is destroyed again that is busy: the kernel lets
+/// a mount go a little later than its last user does.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A drill of one dataset.
+#[derive(Debug)]
+pub struct Drill<'a> {
+    run: Run<'a>,
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// Its newest snapshot that both sides have.
+    pub snapshot: Snapshot,
+    /// Where it comes back.
+    pub scratch: Scratch,
+}
+
+/// What a drill found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Drilled {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The snapshot.
+    pub snapshot: String,
+    /// How many bytes came over.
+    pub fetched: u64,
+    /// What was compared.
+    #[serde(flatten)]
+    pub compared: Compared,
+}
+
+impl<'a> Drill<'a> {
+    /// A drill of a dataset's newest snapshot that both sides have.
+    ///
+    /// # Errors
+    /// [`Trouble::Volume`] and [`Trouble::NothingInCommon`].
+    pub fn new(
+        run: Run<'a>,
+        dataset: &DatasetName,
+        kind: Kind,
+        newest: Option<&Snapshot>,
+    ) -> Result<Self, Error> {
+        let dataset = dataset.clone();
+        if kind == Kind::Volume {
+            return Err(Trouble::Volume { dataset }.into());
+        }
+        let Some(snapshot) = newest.cloned() else { return Err(Trouble::NothingInCommon { dataset }.into()) };
+        let scratch = Scratch::new(dataset.pool(), rand::random()).map_err(std::io::Error::other)?;
+        Ok(Self { run, dataset, snapshot, scratch })
+    }
+
+    /// The restore that it begins with.
+    ///
+    /// # Errors
+    /// [`Error::Spec`].
+    pub fn restore(&self) -> Result<Restore<'a>, Error> {
+        let replication = self.run.replication;
+        let request = Request {
+            archiver: replication.archiver.clone(),
+            dataset: self.dataset.clone(),
+            copy: self.run.target(&self.dataset)?,
+            root: replication.target.clone(),
+            to: self.scratch.name().clone(),
+            wanted: Wanted::Named(self.snapshot.name.clone()),
+            only: true,
+        };
+        Ok(Restore { run: self.run, request, recursive: false })
+    }
+
+    /// Where the key is that what comes back is encrypted with, before anything is fetched.
+    ///
+    /// # Errors
+    /// [`Trouble::NoKey`] when nobody could enter it.
+    pub async fn key(&self, piece: &Piece, wanted: Option<&str>) -> Result<Option<String>, Error> {
+        if !piece.raw || wanted.is_some() {
+            return Ok(wanted.map(str::to_owned));
+        }
+        match location(self.exec(), &self.dataset).await? {
+            Some(location) => Ok(Some(location)),
+            None => Err(Trouble::NoKey { dataset: self.dataset.clone() }.into()),
+        }
+    }
+
+    /// Brings it back, compares it, and destroys the scratch dataset, whatever came of it.
+    ///
+    /// # Errors
+    /// What kept it from coming back or from being compared; [`Trouble::Left`] when the scratch dataset
+    /// is still there.
+    pub async fn run(&self, sessions: &mut Sessions<'a>, key: Option<&str>) -> Result<Drilled, Error> {
+        // Where this fails, nothing was begun.
+        let outcome = self.restore()?.restore(sessions, &Bounds::default()).await?;
+        let compared = match outcome.datasets.iter().find_map(|dataset| dataset.message.clone()) {
+            Some(message) => Err(Trouble::NotBack { dataset: self.dataset.clone(), message }.into()),
+            None => self.compare(key).await,
+        };
+        let gone = self.destroy().await;
+        let (dataset, snapshot) = (self.dataset.clone(), self.snapshot.name.clone());
+        let drilled =
+            compared.map(|compared| Drilled { dataset, snapshot, fetched: outcome.bytes, compared })?;
+        gone.map(|()| drilled)
+    }
+
+    async fn compare(&self, key: Option<&str>) -> Result<Compared, Error> {
+        if let Some(key) = key {
+            self.command(&argv::load_key(self.scratch.name(), key)).await?;
+        }
+        let here = self.open(&self.dataset).await?;
+        let there = self.open(self.scratch.name()).await?;
+        self.run.context.say(&format!("{}@{}: comparing every file", self.dataset, self.snapshot.name));
+        let comparing = tokio::task::spawn_blocking(move || tree::compare(&path(&here), &path(&there)));
+        comparing.await.map_err(|error| std::io::Error::other(error).into())
+    }
+
+    /// Opens the snapshot's root. Its mount is no longer in any folder then, and goes with the last
+    /// file that is open in it, however this ends.
+    async fn open(&self, dataset: &DatasetName) -> Result<OwnedFd, Error> {
+        let folder = tempfile::tempdir()?;
+        let place = folder.path().to_string_lossy().into_owned();
+        self.command(&argv::mount(dataset, &self.snapshot.name, &place)).await?;
+        let root = File::open(folder.path());
+        self.command(&["umount", "--lazy", &place].map(str::to_owned)).await?;
+        Ok(root?.into())
+    }
+
+    /// Destroys the scratch dataset, which this drill has made.
+    async fn destroy(&self) -> Result<(), Error> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.command(&argv::destroy_scratch(&self.scratch)).await {
+                Ok(()) => return Ok(()),
+                Err(_) if tries < TRIES => tokio::time::sleep(PAUSE).await,
+                Err(error) => {
+                    let (scratch, detail) = (self.scratch.name().clone(), error.to_string());
+                    return Err(Trouble::Left { scratch, detail }.into());
+                }
+            }
+        }
+    }
+
+    async fn command(&self, argv: &[String]) -> Result<(), Error> {
+        self.exec().run(argv, COMMAND).await.map(|_| ()).map_err(Error::Program)
+    }
+
+    fn exec(&self) -> Exec {
+        self.run.context.exec
+    }
+}
+
+/// What is open there, by a path.
+fn path(directory: &OwnedFd) -> PathBuf {
+    format!("/proc/self/fd/{}", directory.as_raw_fd()).into()
+}
+
+/// Where a dataset's key is kept, if zfs can read it from there.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn location(exec: Exec, dataset: &DatasetName) -> Result<Option<String>, Error> {
+    let root =
+        exec.run(&argv::get(dataset.as_str(), "encryptionroot"), COMMAND).await.map_err(Error::Program)?;
+    let location =
+        exec.run(&argv::get(root.trim_end(), "keylocation"), COMMAND).await.map_err(Error::Program)?;
+    let location = location.trim_end();
+    Ok(location.contains("://").then(|| location.to_owned()))
+}
+
+/// Scratch datasets that drills have left which were interrupted.
+///
+/// # Errors
+/// When they cannot be listed.
+pub async fn leftovers(exec: Exec, pool: &str) -> Result<Vec<DatasetName>, Error> {
+    let listed = exec.run(&argv::list_children(pool), COMMAND).await.map_err(Error::Program)?;
+    let names = listed.lines().filter_map(|name| DatasetName::new(name).ok());
+    Ok(names.filter(Scratch::holds).collect())
+}

@@ -1,0 +1,343 @@
+//! Two trees of files to what differs between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{lgetxattr, llistxattr};
+use serde::Serialize;
+
+/// How many differences are described; more are counted.
+const MOST: usize = 20;
+
+/// How much of two files is read at once, in bytes.
+const CHUNK: usize = 1 << 20;
+
+/// The most that Linux stores in all names, or in one value, of extended attributes, in bytes
+/// (`XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of linux/limits.h).
+const XATTRS: usize = 64 * 1024;
+
+/// What came of comparing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// How many files, directories and the like were compared.
+    pub entries: u64,
+    /// How many bytes of files were compared.
+    pub bytes: u64,
+    /// How many differ.
+    pub differing: u64,
+    /// The first of them, each with what differs.
+    pub differences: Vec<String>,
+}
+
+/// Compares all that is below two directories: names, types, modes, owners, times of modification,
+/// hard links, targets, extended attributes (ACLs are some) and contents.
+#[must_use]
+pub fn compare(here: &Path, there: &Path) -> Compared {
+    let mut comparing = Comparing { here, there, compared: Compared::default(), buffers: Default::default() };
+    comparing.entry(Path::new("."));
+    let mut open = vec![PathBuf::new()];
+    while let Some(directory) = open.pop() {
+        open.extend(comparing.directory(&directory));
+    }
+    comparing.compared
+}
+
+struct Comparing<'a> {
+    here: &'a Path,
+    there: &'a Path,
+    compared: Compared,
+    buffers: [Vec<u8>; 2],
+}
+
+impl Comparing<'_> {
+    /// Compares what is in a directory, and returns the directories that are in both.
+    fn directory(&mut self, directory: &Path) -> Vec<PathBuf> {
+        let (ours, theirs) = (names(&self.here.join(directory)), names(&self.there.join(directory)));
+        let (ours, theirs) = match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => (ours, theirs),
+            (Err(error), _) => {
+                self.differs(directory, &unread(&error, "here"));
+                return vec![];
+            }
+            (_, Err(error)) => {
+                self.differs(directory, &unread(&error, "as brought back"));
+                return vec![];
+            }
+        };
+        let mut below = Vec::new();
+        for name in ours.union(&theirs) {
+            let path = directory.join(name);
+            match (ours.contains(name), theirs.contains(name)) {
+                (true, false) => self.differs(&path, "it did not come back"),
+                (false, _) => self.differs(&path, "it came back and is not here"),
+                (true, true) => {
+                    if self.entry(&path) {
+                        below.push(path);
+                    }
+                }
+            }
+        }
+        below
+    }
+
+    /// Compares an entry, and says whether it is a directory.
+    fn entry(&mut self, path: &Path) -> bool {
+        self.compared.entries += 1;
+        let (here, there) = (self.here.join(path), self.there.join(path));
+        let ours = match Facts::read(&here) {
+            Ok(facts) => facts,
+            Err(error) => {
+                self.differs(path, &unread(&error, "here"));
+                return false;
+            }
+        };
+        let theirs = match Facts::read(&there) {
+            Ok(facts) => facts,
+            Err(error) => {
+                self.differs(path, &unread(&error, "as brought back"));
+                return false;
+            }
+        };
+        if let Some(difference) = ours.difference(&theirs) {
+            self.differs(path, difference);
+        } else if ours.is_file {
+            match self.contents(&here, &there) {
+                Ok(None) => {}
+                Ok(Some(at)) => self.differs(path, &format!("its contents differ from byte {at} on")),
+                Err(error) => self.differs(path, &unread(&error, "to its end")),
+            }
+        }
+        ours.is_directory && theirs.is_directory
+    }
+
+    /// Where two files begin to differ.
+    fn contents(&mut self, here: &Path, there: &Path) -> io::Result<Option<u64>> {
+        let (mut here, mut there) = (File::open(here)?, File::open(there)?);
+        let [ours, theirs] = &mut self.buffers;
+        let mut at = 0;
+        loop {
+            fill(&mut here, ours)?;
+            fill(&mut there, theirs)?;
+            if ours != theirs {
+                let same = ours.iter().zip(theirs.iter()).take_while(|(ours, theirs)| ours == theirs).count();
+                return Ok(Some(at + same as u64));
+            }
+            if ours.is_empty() {
+                return Ok(None);
+            }
+            at += ours.len() as u64;
+            self.compared.bytes += ours.len() as u64;
+        }
+    }
+
+    fn differs(&mut self, path: &Path, what: &str) {
+        self.compared.differing += 1;
+        if self.compared.differences.len() < MOST {
+            self.compared.differences.push(format!("{}: {what}", path.display()));
+        }
+    }
+}
+
+fn unread(error: &io::Error, place: &str) -> String {
+    format!("it cannot be read {place}: {error}")
+}
+
+fn names(directory: &Path) -> io::Result<BTreeSet<OsString>> {
+    fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect()
+}
+
+/// Reads the next chunk; a shorter one is the last.
+fn fill(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    file.take(CHUNK as u64).read_to_end(buffer).map(|_| ())
+}
+
+/// All but the contents.
+struct Facts {
+    is_directory: bool,
+    is_file: bool,
+    metadata: Metadata,
+    target: Option<PathBuf>,
+    attributes: BTreeMap<OsString, Vec<u8>>,
+}
+
+impl Facts {
+    fn read(path: &Path) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        let kind = metadata.file_type();
+        Ok(Self {
+            is_directory: kind.is_dir(),
+            is_file: kind.is_file(),
+            target: if kind.is_symlink() { Some(fs::read_link(path)?) } else { None },
+            attributes: attributes(path)?,
+            metadata,
+        })
+    }
+
+    /// The first that differs.
+    fn difference(&self, other: &Self) -> Option<&'static str> {
+        let (ours, theirs) = (&self.metadata, &other.metadata);
+        let kind = ours.file_type();
+        let is_device = kind.is_block_device() || kind.is_char_device();
+        if kind != theirs.file_type() {
+            Some("it is of another type")
+        } else if ours.mode() != theirs.mode() {
+            Some("its mode differs")
+        } else if (ours.uid(), ours.gid()) != (theirs.uid(), theirs.gid()) {
+            Some("its owner differs")
+        } else if self.is_file && ours.size() != theirs.size() {
+            Some("its size differs")
+        } else if (ours.mtime(), ours.mtime_nsec()) != (theirs.mtime(), theirs.mtime_nsec()) {
+            Some("its time of modification differs")
+        } else if !self.is_directory && ours.nlink() != theirs.nlink() {
+            Some("it has another number of hard links")
+        } else if self.target != other.target {
+            Some("it points elsewhere")
+        } else if is_device && ours.rdev() != theirs.rdev() {
+            Some("it is another device")
+        } else if self.attributes != other.attributes {
+            Some("its extended attributes differ")
+        } else {
+            None
+        }
+    }
+}
+
+/// The extended attributes; none where the filesystem has none.
+fn attributes(path: &Path) -> io::Result<BTreeMap<OsString, Vec<u8>>> {
+    let mut list = vec![0; XATTRS];
+    let length = match llistxattr(path, &mut list[..]) {
+        Ok(length) => length,
+        Err(rustix::io::Errno::NOTSUP) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let mut attributes = BTreeMap::new();
+    for name in list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let name = OsStr::from_bytes(name);
+        let mut value = vec![0; XATTRS];
+        let length = lgetxattr(path, name, &mut value[..])?;
+        value.truncate(length);
+        attributes.insert(name.to_owned(), value);
+    }
+    Ok(attributes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    /// A tree with something of each kind, all of it of one time.
+    fn tree(folder: &Path) {
+        fs::create_dir_all(folder.join("folder/below")).unwrap();
+        fs::write(folder.join("folder/file"), vec![7; CHUNK + 3]).unwrap();
+        fs::write(folder.join("empty"), "").unwrap();
+        fs::hard_link(folder.join("empty"), folder.join("folder/below/linked")).unwrap();
+        symlink("folder/file", folder.join("pointer")).unwrap();
+        touch(folder);
+    }
+
+    fn touch(folder: &Path) {
+        let entries = walk(folder);
+        for path in entries.iter().rev() {
+            if !path.is_symlink() {
+                let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+                File::open(path).unwrap().set_modified(time).unwrap();
+            } else {
+                let time = rustix::fs::Timespec { tv_sec: 1_700_000_000, tv_nsec: 0 };
+                let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+                let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+                rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags).unwrap();
+            }
+        }
+    }
+
+    fn walk(path: &Path) -> Vec<PathBuf> {
+        let mut all = vec![path.to_owned()];
+        if path.is_dir() && !path.is_symlink() {
+            for name in names(path).unwrap() {
+                all.extend(walk(&path.join(name)));
+            }
+        }
+        all
+    }
+
+    /// What is found after a change to one of two equal trees.
+    fn found(change: impl FnOnce(&Path), touches: bool) -> Vec<String> {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        tree(here.path());
+        tree(there.path());
+        let same = compare(here.path(), there.path());
+        assert_eq!((same.differing, same.entries, same.bytes), (0, 7, CHUNK as u64 + 3), "{same:?}");
+        change(there.path());
+        if touches {
+            touch(there.path());
+        }
+        let compared = compare(here.path(), there.path());
+        assert_eq!(compared.differing as usize, compared.differences.len());
+        compared.differences
+    }
+
+    #[test]
+    fn each_kind_of_difference_is_found_and_nothing_else() {
+        let file = |folder: &Path| folder.join("folder/file");
+        type Case = (fn(&Path), &'static [&'static str]);
+        let cases: [Case; 8] = [
+            (|_| {}, &[]),
+            (|f| fs::write(f.join("new"), "").unwrap(), &["new: it came back and is not here"]),
+            (|f| fs::remove_file(f.join("pointer")).unwrap(), &["pointer: it did not come back"]),
+            (
+                |f| fs::write(f.join("folder/file"), [&vec![7; CHUNK][..], &[7, 8, 7]].concat()).unwrap(),
+                &["folder/file: its contents differ from byte 1048577 on"],
+            ),
+            (|f| fs::write(f.join("folder/file"), "short").unwrap(), &["folder/file: its size differs"]),
+            (
+                |f| fs::set_permissions(f.join("folder/file"), fs::Permissions::from_mode(0o700)).unwrap(),
+                &["folder/file: its mode differs"],
+            ),
+            (
+                |f| {
+                    fs::remove_file(f.join("pointer")).unwrap();
+                    symlink("folder", f.join("pointer")).unwrap();
+                },
+                &["pointer: it points elsewhere"],
+            ),
+            (
+                |f| {
+                    fs::remove_file(f.join("empty")).unwrap();
+                    fs::write(f.join("empty"), "").unwrap();
+                },
+                &[
+                    "empty: it has another number of hard links",
+                    "folder/below/linked: it has another number of hard links",
+                ],
+            ),
+        ];
+        for (change, differences) in cases {
+            assert_eq!(found(change, true), differences);
+        }
+        assert_eq!(
+            found(|folder| File::open(file(folder)).unwrap().set_modified(SystemTime::now()).unwrap(), false),
+            ["folder/file: its time of modification differs"]
+        );
+    }
+
+    #[test]
+    fn many_differences_are_counted_and_some_are_told() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for number in 0..100 {
+            fs::write(here.path().join(number.to_string()), "").unwrap();
+        }
+        touch(here.path());
+        touch(there.path());
+        let compared = compare(here.path(), there.path());
+        assert_eq!((compared.differing, compared.differences.len()), (100, MOST));
+    }
+}

@@ -1,0 +1,73 @@
+//! All that both sides have, for commands that show or verify it.
+
+use std::collections::BTreeSet;
+
+use dormouse_generator::name::DatasetName;
+
+use super::Run;
+use crate::error::Error;
+use crate::provider::session::Sessions;
+use crate::restore::refusal::Refusal;
+use crate::survey;
+use crate::zfs::Dataset;
+use crate::zfs::compare::{Finding, compare};
+use crate::zfs::scratch::Scratch;
+
+/// A dataset and its copy; one of them at least is there.
+#[derive(Clone, Debug)]
+pub struct Sides {
+    /// The dataset's name on the host.
+    pub name: DatasetName,
+    /// Where its copy belongs.
+    pub target: DatasetName,
+    /// The dataset, with all of its snapshots.
+    pub here: Option<Dataset>,
+    /// The copy, with all of its snapshots.
+    pub there: Option<Dataset>,
+}
+
+impl<'a> Run<'a> {
+    /// What both sides have at `root` and, if the replication is recursive, below it.
+    ///
+    /// # Errors
+    /// What keeps either side from being seen; [`Refusal::NoCopy`] when there is nothing on either.
+    pub async fn sides(&self, root: &DatasetName, sessions: &mut Sessions<'a>) -> Result<Vec<Sides>, Error> {
+        let replication = self.replication;
+        let target = self.target(root)?;
+        let mut here = survey::all(self.context.exec, root, replication.recursive).await?;
+        here.retain(|name, _| {
+            !Scratch::holds(name) && !replication.exclude.iter().any(|excluded| name.is_within(excluded))
+        });
+        let archiver = sessions.get(&replication.archiver).await?;
+        let mut there = archiver.list_with_times(&target, replication.recursive).await?;
+        let mut names: BTreeSet<DatasetName> = here.keys().cloned().collect();
+        names.extend(there.keys().filter_map(|copy| root.join(copy.relative_to(&target)?).ok()));
+        if names.is_empty() {
+            let (archiver, dataset) = (replication.archiver.clone(), root.clone());
+            return Err(Refusal::NoCopy { archiver, dataset, copy: target }.into());
+        }
+        let mut sides = Vec::with_capacity(names.len());
+        for name in names {
+            let target = self.target(&name)?;
+            let (here, there) = (here.remove(&name), there.remove(&target));
+            sides.push(Sides { name, target, here, there });
+        }
+        Ok(sides)
+    }
+
+    /// What the archiver has lost, dataset by dataset; the run then sends it again if it can.
+    ///
+    /// # Errors
+    /// As [`Self::sides`].
+    pub(super) async fn losses(&self, sessions: &mut Sessions<'a>) -> Result<Vec<String>, Error> {
+        let (mut losses, cursors) = (Vec::new(), self.cursors());
+        for Sides { name, here, there, .. } in self.sides(&self.replication.source, sessions).await? {
+            let Some(here) = here else { continue };
+            let findings = compare(&here, there.as_ref(), &cursors).findings;
+            // Where increments cannot go on, the dataset's outcome says so.
+            let lost = findings.iter().filter(|finding| !matches!(finding, Finding::Parted(_)));
+            losses.extend(lost.map(|finding| format!("{name}: {finding}")));
+        }
+        Ok(losses)
+    }
+}

@@ -1,0 +1,147 @@
+//! Single files come back, out of a snapshot that is mounted on the archiver for just that.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
+
+use dormouse_generator::name::DatasetName;
+use dormouse_generator::spec::Provider;
+use serde::Serialize;
+
+use super::choice::Wanted;
+use super::refusal::Refusal;
+use crate::archiver::Archiver;
+use crate::error::Error;
+use crate::provider::{self, Identity};
+use crate::replicate::Run;
+use crate::replicate::progress::Progress;
+use crate::replicate::stream::{self, Bounds, Broken, Sending, Way};
+use crate::zfs::{Dataset, Kind, form};
+
+/// Reads files out of a snapshot. It is mounted in a namespace of its own (unshare(1)), over a folder
+/// that every system has, and goes with this process.
+const READ: &str = r#"
+mount -t zfs -o ro "$1" /tmp && shift && cd /tmp &&
+exec tar --create --file=- --sparse --acls --xattrs -- "$@"
+"#;
+
+/// Files of a dataset.
+#[derive(Debug)]
+pub struct Files<'a> {
+    /// The replication that has the copy.
+    pub run: Run<'a>,
+    /// The dataset of the host.
+    pub dataset: DatasetName,
+    /// Of which snapshot.
+    pub wanted: Wanted,
+    /// Their paths below the dataset's root.
+    pub paths: Vec<String>,
+    /// The folder where they go, under the same paths.
+    pub into: PathBuf,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fetched {
+    /// The snapshot.
+    pub snapshot: String,
+    /// Where the files are now.
+    pub files: Vec<PathBuf>,
+    /// How many bytes came over.
+    pub bytes: u64,
+    /// How long that took, in seconds.
+    pub seconds: f64,
+}
+
+impl Files<'_> {
+    /// Brings them back.
+    ///
+    /// # Errors
+    /// [`Error::Restore`], before anything is fetched or when not all of them came.
+    pub async fn fetch(&self, bounds: &Bounds) -> Result<Fetched, Error> {
+        self.check()?;
+        let (context, name) = (self.run.context, self.run.replication.archiver.as_str());
+        let identity = match context.archiver(name)?.provider {
+            Provider::Ec2(_) => Identity::Admin,
+            Provider::Static(_) => Identity::Host,
+        };
+        let session = provider::connect(context, name, identity, true).await?;
+        let fetched = self.fetch_from(&session.archiver, bounds).await;
+        let closed = session.close().await;
+        let fetched = fetched?;
+        closed.map(|()| fetched)
+    }
+
+    /// What can be refused without waking anybody.
+    fn check(&self) -> Result<(), Refusal> {
+        for path in &self.paths {
+            let below = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+            if path.is_empty() || !Path::new(path).components().all(below) {
+                return Err(Refusal::NotBelow { path: path.clone() });
+            }
+            let place = self.into.join(path);
+            if place.symlink_metadata().is_ok() {
+                return Err(Refusal::FileExists { path: place });
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch_from(&self, archiver: &Archiver, bounds: &Bounds) -> Result<Fetched, Error> {
+        let (context, began) = (self.run.context, Instant::now());
+        let copy = self.run.target(&self.dataset)?;
+        let copies = archiver.list_with_times(&copy, false).await?;
+        let snapshot = self.choose(copies.get(&copy), &copy)?;
+        std::fs::create_dir_all(&self.into)?;
+        let read =
+            ["unshare", "--mount", "sh", "-c", READ, "sh", &format!("{copy}@{snapshot}")].map(str::to_owned);
+        let read: Vec<String> = read.into_iter().chain(self.paths.iter().cloned()).collect();
+        let into = self.into.to_string_lossy();
+        let write =
+            ["tar", "--extract", "--file=-", "--keep-old-files", "--acls", "--xattrs", "--directory", &into];
+        let progress = match context.shows_progress {
+            true => Progress::bar(self.dataset.as_str(), None),
+            false => Progress::quiet(),
+        };
+        let sending = Sending { argv: archiver.argv(&read)?, counters: vec![progress.counter()] };
+        let write = write.map(str::to_owned);
+        let came = stream::run(context.exec, vec![sending], &write, Way::FromArchiver, bounds).await;
+        came.map_err(|broken| self.trouble(broken))?;
+        Ok(Fetched {
+            snapshot,
+            files: self.paths.iter().map(|path| self.into.join(path)).collect(),
+            bytes: progress.bytes(),
+            seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn choose(&self, there: Option<&Dataset>, copy: &DatasetName) -> Result<String, Refusal> {
+        let (archiver, dataset) = (self.run.replication.archiver.clone(), self.dataset.clone());
+        let Some(there) = there else {
+            return Err(Refusal::NoCopy { archiver, dataset, copy: copy.clone() });
+        };
+        if there.kind == Kind::Volume {
+            return Err(Refusal::NoFiles { dataset });
+        }
+        if there.is_encrypted() && form::is_chain_raw(there, &self.run.replication.target) {
+            return Err(Refusal::NoKeyThere { archiver, dataset });
+        }
+        let wanted = self.wanted.to_string();
+        match self.wanted.of(there) {
+            Some(snapshot) => Ok(snapshot.name.clone()),
+            None => Err(Refusal::NoSnapshot { archiver, dataset, wanted }),
+        }
+    }
+
+    fn trouble(&self, broken: Broken) -> Error {
+        let archiver = self.run.replication.archiver.clone();
+        match broken {
+            Broken::Setup(error) => error,
+            Broken::Send { text: detail, .. } | Broken::Receive { text: detail, .. } => {
+                Refusal::FilesMissing { archiver, detail }.into()
+            }
+            Broken::Connection(_) | Broken::Stalled(_) => {
+                Refusal::FilesMissing { archiver, detail: broken.to_string() }.into()
+            }
+        }
+    }
+}
