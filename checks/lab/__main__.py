@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from checks.lab import bench_wake, demo, image, lab, saved_state
+from checks.lab import bench_wake, demo, image, lab, saved_state, soak
 from checks.lab.signals import ended_by_terminate
 
 HERE = Path(__file__).parent
@@ -28,6 +28,8 @@ def main() -> int:
     watch.set_defaults(do=show_demo)
     bench = commands.add_parser("bench-wake", help="measure a wake and what a backup costs")
     bench.set_defaults(do=measure_wake)
+    soaked = commands.add_parser("soak", help="run a schedule among faults, for an hour or --minutes", add_help=False)
+    soaked.set_defaults(do=soak.run)
     shell = commands.add_parser("shell", help="start the machines and print how to enter them")
     shell.set_defaults(do=open_shell)
     arguments, rest = parser.parse_known_args()

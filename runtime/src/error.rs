@@ -154,6 +154,14 @@ pub enum Error {
         /// What zfs said.
         detail: String,
     },
+    /// The archiver's pool is there, and not well.
+    #[error("the pool of archiver {archiver:?} is failing: {detail}")]
+    Pool {
+        /// The archiver.
+        archiver: String,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The source dataset is not there.
     #[error("the source dataset {dataset:?} does not exist on this host")]
     NoSource {
@@ -271,6 +279,7 @@ impl Error {
             | Self::HostKey { .. }
             | Self::Identity { .. }
             | Self::NoPool { .. }
+            | Self::Pool { .. }
             | Self::NoSource { .. }
             | Self::Listing { .. }
             | Self::Partial { .. }
@@ -321,6 +330,11 @@ impl Error {
             ),
             Self::NoPool { pool, .. } => {
                 format!("nothing was sent; as root on the archiver: `zpool import -N {pool}` says why")
+            }
+            Self::Pool { .. } => {
+                "what this host has is intact; as root on the archiver, `zpool status -v` names the \
+                 data that is hit; bring what is sound elsewhere before the volume fails"
+                    .to_owned()
             }
             Self::NoSource { .. } => {
                 "nothing was sent; see `zfs list`, then mend `source` in the spec".to_owned()

@@ -70,6 +70,7 @@ fn event() -> Event {
             free: (1 << 39) - (1 << 30),
             health: "ONLINE".to_owned(),
             scan: None,
+            errors: None,
         }),
         phases: vec![
             span(Phase::Plan, 0.0, 1.5),

@@ -134,7 +134,12 @@ def test_what_has_rotted_on_the_archiver_is_noticed_by_a_drill(product: Product)
     rotten = product.run("verify", "--deep", "--yes", SOURCE)
     assert rotten.code != 0 and "did not come back" in rotten.stderr, rotten
     assert tree.state(home, "tank") == before
-    assert pool.rows(archiver, ["list", "-H", "-t", "snapshot", "-o", "name", COPY]) == [[f"{COPY}@one"]]
+    # From then on ZFS knows, and every run that sees the pool says so, though what is new arrives.
+    assert product.run("verify").code == 4
+    tree.snapshot(home, SOURCE, "two")
+    loud = product.run("replicate")
+    assert loud.code == 1 and "1 of 1 dataset sent" in loud.stdout and "is failing: 1 data error" in loud.stderr, loud
+    assert pool.rows(archiver, ["list", "-H", "-t", "snapshot", "-o", "name", COPY]) == [[f"{COPY}@one"], [f"{COPY}@two"]]
 
 
 def test_what_an_interrupted_drill_has_left_is_told_and_not_touched(product: Product) -> None:

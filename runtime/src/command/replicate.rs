@@ -73,6 +73,12 @@ impl Arguments {
             }
         }
         let sights = sessions.look().await;
+        for (archiver, sight) in &sights {
+            let Some(error) = sight.failing(archiver) else { continue };
+            print_error(&error, "");
+            exits.push(error.exit());
+            documents.push(json!({ "archiver": archiver, "error": error_json(&error) }));
+        }
         let closings = sessions.close().await;
         for closing in &closings {
             let Some(error) = &closing.error else { continue };

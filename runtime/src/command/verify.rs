@@ -255,13 +255,8 @@ fn tell(verified: &Verified<'_>) -> Exit {
 }
 
 fn tell_health(archiver: &str, sight: &Sight) -> Exit {
-    if sight.health == "ONLINE" {
-        return Exit::Done;
-    }
-    log::error(
-        &format!("the pool of archiver {archiver} is {}", sight.health),
-        "look at its disk: `zpool status -v` on the archiver; backups elsewhere are not touched by it",
-    );
+    let Some(error) = sight.failing(archiver) else { return Exit::Done };
+    print_error(&error, "");
     Exit::Conflict
 }
 

@@ -33,9 +33,9 @@ pub(super) async fn examine(context: &Context, runs: &[Run<'_>], wake: bool) -> 
         }
     }
     for (name, sight) in sessions.look().await {
-        findings.push(match sight.health.as_str() {
-            "ONLINE" => Finding::good(name, "its pool is ONLINE"),
-            other => Finding::bad(name, format!("its pool is {other}"), format!("`ssh {name} zpool status`")),
+        findings.push(match sight.failing(name) {
+            None => Finding::good(name, "its pool is ONLINE, without errors"),
+            Some(error) => of_error(name, &error),
         });
     }
     for closing in sessions.close().await {

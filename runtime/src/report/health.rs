@@ -202,8 +202,8 @@ impl ArchiverHealth {
             let (growth, left) = (human_bytes(growth as u64), human_age(full_at - now));
             words.push_str(&format!(", grows {growth} a day: full in {left}"));
         }
-        if let Some(scan) = &pool.scan {
-            words.push_str(&format!("; {scan}"));
+        for said in pool.errors.iter().chain(&pool.scan) {
+            words.push_str(&format!("; {said}"));
         }
         format!("{words}; as seen {} ago", human_age(now - pool.at))
     }
@@ -295,6 +295,7 @@ mod tests {
             free: 1_000 - allocated,
             health: "ONLINE".to_owned(),
             scan: None,
+            errors: None,
         };
         let event = Event { pool: Some(sight(0, 100)), ..last(None).event };
         let now = sight(2 * 86_400, 300);

@@ -300,6 +300,7 @@ mod tests {
             free: (1 << 30) - allocated,
             health: "ONLINE".to_owned(),
             scan: None,
+            errors: None,
         }
     }
 

@@ -110,6 +110,8 @@ impl<'a> Recorder<'a> {
             if contacted {
                 let sight = sights.iter().find(|(archiver, _)| *archiver == ended.archiver);
                 usage.pool = sight.map(|(_, sight)| sight.clone());
+                let failing = sight.and_then(|(archiver, sight)| sight.failing(archiver));
+                usage.error = failing.map(|error| (error.exit(), error.to_string(), error.help()));
                 if let Some(closing) = closings.iter().find(|closing| closing.archiver == ended.archiver) {
                     let is_first = !billed.contains(&ended.archiver);
                     self.add(&mut usage, ended, closing, is_first);

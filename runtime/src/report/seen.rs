@@ -29,6 +29,29 @@ pub struct Sight {
     pub health: String,
     /// What `zpool status` says of the last scrub.
     pub scan: Option<String>,
+    /// What it says of data that cannot be read any more; none where it knows of no such data.
+    #[serde(default)]
+    pub errors: Option<String>,
+}
+
+impl Sight {
+    /// The error of an archiver whose pool is not well.
+    #[must_use]
+    pub fn failing(&self, archiver: &str) -> Option<Error> {
+        let detail = self.trouble()?;
+        Some(Error::Pool { archiver: archiver.to_owned(), detail })
+    }
+
+    /// What is wrong with the pool, in words.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        match (self.health.as_str(), &self.errors) {
+            ("ONLINE", None) => None,
+            ("ONLINE", Some(errors)) => Some(errors.clone()),
+            (health, None) => Some(format!("it is {health}")),
+            (health, Some(errors)) => Some(format!("it is {health}, {errors}")),
+        }
+    }
 }
 
 /// An archiver on EC2, as this host last saw it.
@@ -70,7 +93,10 @@ pub fn read_pool(text: &str, now: i64) -> Option<Sight> {
     let (size, allocated, free) = (number()?, number()?, number()?);
     let health = fields.next()?.to_owned();
     let scan = status.lines().find_map(|line| line.trim_start().strip_prefix("scan: "));
-    Some(Sight { at: now, size, allocated, free, health, scan: scan.map(str::to_owned) })
+    let errors = status.lines().find_map(|line| line.strip_prefix("errors: "));
+    let errors = errors.filter(|errors| *errors != "No known data errors");
+    let [scan, errors] = [scan, errors].map(|text| text.map(str::to_owned));
+    Some(Sight { at: now, size, allocated, free, health, scan, errors })
 }
 
 /// Remembers which instance an archiver has, or that it has none; unwritten, `status` knows less.
@@ -167,7 +193,13 @@ mod tests {
         let sight = read_pool(PRINTED, 7).unwrap();
         assert_eq!((sight.at, sight.size, sight.allocated), (7, 536_870_912_000, 12_884_901_888));
         assert_eq!((sight.free, sight.health.as_str()), (523_986_010_112, "ONLINE"));
-        assert!(sight.scan.unwrap().starts_with("scrub repaired 0B in 00:41:07 with 0 errors"));
+        assert!(sight.scan.as_ref().unwrap().starts_with("scrub repaired 0B in 00:41:07 with 0 errors"));
+        assert_eq!(sight.trouble(), None);
+        let rotten = PRINTED.replace("No known data errors", "2 data errors, use '-v' for a list");
+        let rotten = read_pool(&rotten, 7).unwrap();
+        assert_eq!(rotten.trouble().as_deref(), Some("2 data errors, use '-v' for a list"));
+        let both = Sight { health: "SUSPENDED".to_owned(), ..rotten };
+        assert_eq!(both.trouble().as_deref(), Some("it is SUSPENDED, 2 data errors, use '-v' for a list"));
     }
 
     #[test]

@@ -104,6 +104,12 @@ def test_the_whole_life_of_an_archiver(case: Case) -> None:
     assert case.at_home() <= case.archived()
     assert not archiver.is_asleep()
     archiver.wait_asleep()
+    # A host's key is enough to verify; files take the administrator's.
+    verified = archiver.run("verify", case.source)
+    assert verified.code == 0 and " ok" in verified.stdout, verified
+    found = archiver.run("restore", case.source, "--file", "one", "--into", "/root/found")
+    assert found.code == 0 and archiver.is_asleep(), found
+    archiver.lab.home.run(["cmp", "/root/found/one", f"/{case.source}/one"])
     # Setting up again adopts what is there.
     before = sorted(tagged(archiver))
     archiver.up()

@@ -85,7 +85,7 @@ pub fn metrics(event: &Event, alert_after: u64) -> String {
         one(
             "dormouse_pool_healthy",
             "Whether it is online.",
-            Some(f64::from(u8::from(pool.health == "ONLINE"))),
+            Some(f64::from(u8::from(pool.trouble().is_none()))),
         );
     }
     let with = |name: &'static str, value: String| {
