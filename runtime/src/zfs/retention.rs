@@ -54,9 +54,11 @@ fn decide_one<'a>(
     now: i64,
 ) -> Result<Verdict, LineError> {
     let wrong = || LineError(line.to_owned());
-    let mut fields = line.split('\t');
-    let (name, created) = (fields.next().ok_or_else(wrong)?, fields.next().ok_or_else(wrong)?);
-    let (holds, clones) = (fields.next().ok_or_else(wrong)?, fields.next().unwrap_or_default());
+    let (name, created, holds, clones) = match line.split('\t').collect::<Vec<_>>()[..] {
+        [name, created, holds] => (name, created, holds, ""),
+        [name, created, holds, clones] => (name, created, holds, clones),
+        _ => return Err(wrong()),
+    };
     let created: i64 = created.parse().map_err(|_| wrong())?;
     let (dataset, snapshot) = name.split_once('@').ok_or_else(wrong)?;
     let keep = |reason: String| Ok(Verdict { snapshot: name.to_owned(), destroy: false, reason });
@@ -77,7 +79,7 @@ fn decide_one<'a>(
     let age = i64::from(*most) * i64::from(known.period());
     if rank < *most {
         keep(format!("one of the newest {most} {class}"))
-    } else if now - created < age {
+    } else if now.saturating_sub(created) < age {
         keep(format!("younger than {age} s"))
     } else if holds != "0" {
         keep("held".to_owned())
