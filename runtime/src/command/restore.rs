@@ -70,12 +70,7 @@ impl Arguments {
             true => self.show(&restore, &mut sessions).await,
             false => self.bring(&restore, &mut sessions).await,
         };
-        let mut exits = Vec::new();
-        for closing in sessions.close().await {
-            let Some(error) = closing.error else { continue };
-            print_error(&error, &format!("archiver {}: ", closing.archiver));
-            exits.push(error.exit());
-        }
+        let mut exits = sessions.close_telling().await;
         match result {
             Ok(exit) => exits.push(exit),
             Err(error) if exits.is_empty() => return Err(error),

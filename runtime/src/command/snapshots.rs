@@ -69,11 +69,7 @@ impl Arguments {
                 }
             }
         }
-        for closing in sessions.close().await {
-            let Some(error) = closing.error else { continue };
-            print_error(&error, &format!("archiver {}: ", closing.archiver));
-            exits.push(error.exit());
-        }
+        exits.extend(sessions.close_telling().await);
         if context.json {
             print_json(&json!({ "host": context.host_name, "datasets": all, "errors": errors }))?;
         } else {

@@ -5,7 +5,7 @@ use comfy_table::{Table, presets};
 use dormouse_generator::name::DatasetName;
 use rand::seq::IndexedRandom;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::restore::size;
 use crate::context::Context;
@@ -50,7 +50,18 @@ struct Verified<'a> {
     comparison: Comparison,
 }
 
-/// The same, for machines.
+/// All that was seen, for machines.
+#[derive(Default, Serialize)]
+struct Seen<'a> {
+    host: &'a str,
+    datasets: Vec<Line<'a>>,
+    archivers: Vec<Value>,
+    drill: Option<Drilled>,
+    errors: Vec<Value>,
+    exit: u8,
+}
+
+/// A dataset, for machines.
 #[derive(Serialize)]
 struct Line<'a> {
     replication: &'a str,
@@ -79,13 +90,14 @@ impl Arguments {
             None => context.replications(&[])?,
         };
         let (mut sessions, mut exits) = (Sessions::new(context), Vec::new());
-        let (mut all, mut errors) = (Vec::new(), Vec::new());
+        let mut all = Vec::new();
+        let mut seen = Seen { host: &context.host_name, ..Seen::default() };
         for run in runs {
             match self.verify(run, &mut sessions).await {
                 Ok(verified) => all.extend(verified),
                 Err(error) => {
                     print_error(&error, &format!("replication {}: ", run.name));
-                    errors.push(json!({ "replication": run.name, "error": error_json(&error) }));
+                    seen.errors.push(json!({ "replication": run.name, "error": error_json(&error) }));
                     exits.push(error.exit());
                 }
             }
@@ -94,36 +106,29 @@ impl Arguments {
             println!("{}", table(&all));
         }
         exits.extend(all.iter().map(tell));
-        let sights = sessions.look().await;
-        exits.extend(sights.iter().map(|(archiver, sight)| tell_health(archiver, sight)));
-        let mut drilled = None;
+        for (archiver, pool) in sessions.look().await {
+            exits.push(tell_health(archiver, &pool));
+            seen.archivers.push(json!({ "archiver": archiver, "pool": pool }));
+        }
         if self.deep {
             match self.drill(context, &mut sessions, &all).await {
-                Ok(result) => {
-                    exits.push(result.as_ref().map_or(Exit::Failed, tell_drill));
-                    drilled = result;
+                Ok(drilled) => {
+                    exits.push(drilled.as_ref().map_or(Exit::Failed, tell_drill));
+                    seen.drill = drilled;
                 }
                 Err(error) => {
                     print_error(&error, "");
-                    errors.push(json!({ "drill": self.dataset, "error": error_json(&error) }));
+                    seen.errors.push(json!({ "drill": self.dataset, "error": error_json(&error) }));
                     exits.push(error.exit());
                 }
             }
         }
-        for closing in sessions.close().await {
-            let Some(error) = closing.error else { continue };
-            print_error(&error, &format!("archiver {}: ", closing.archiver));
-            exits.push(error.exit());
-        }
+        exits.extend(sessions.close_telling().await);
         let exit = worst(exits);
         if context.json {
-            let lines: Vec<Line<'_>> = all.iter().map(line).collect();
-            let pools: Vec<_> =
-                sights.iter().map(|(name, pool)| json!({ "archiver": name, "pool": pool })).collect();
-            print_json(&json!({
-                "host": context.host_name, "datasets": lines, "archivers": pools, "drill": drilled,
-                "errors": errors, "exit": exit as u8,
-            }))?;
+            seen.datasets = all.iter().map(line).collect();
+            seen.exit = exit as u8;
+            print_json(&seen)?;
         }
         Ok(exit)
     }

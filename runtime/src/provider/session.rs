@@ -12,8 +12,8 @@ use crate::ec2::machine::{Machine, is_of};
 use crate::ec2::model::Instance;
 use crate::ec2::sleep;
 use crate::ec2::wake::Awake;
-use crate::error::Error;
-use crate::output::count;
+use crate::error::{Error, Exit};
+use crate::output::{count, print_error};
 use crate::report::clock::Phase;
 use crate::report::seen::{self, Sight};
 
@@ -183,6 +183,17 @@ impl<'a> Sessions<'a> {
             closings.push(Closing { archiver: name, began, took, instance, used, error });
         }
         closings
+    }
+
+    /// As [`Self::close`]; says what went wrong, and returns the exit codes of that.
+    pub async fn close_telling(self) -> Vec<Exit> {
+        let closings = self.close().await;
+        let failed = closings.iter().filter_map(|closing| Some((closing.archiver, closing.error.as_ref()?)));
+        let exit = |(archiver, error): (&str, &Error)| {
+            print_error(error, &format!("archiver {archiver}: "));
+            error.exit()
+        };
+        failed.map(exit).collect()
     }
 }
 
