@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from checks.lab import lab, sleeper, tree
+from checks.lab import lab, sleeper, tree, wait
 from checks.lab.ec2.faults import Step
 from checks.lab.ec2.fixtures import client
 from checks.lab.lab import Lab
@@ -161,6 +161,19 @@ class Soak:
                 return self.archiver.cloud.vm(life.id)
         return None
 
+    def woken(self) -> Vm | None:
+        """The machine that the run has woken, some time after it began to boot."""
+        with suppress(TimeoutError):
+            wait.until(lambda: self.instance() is not None or not self.running.is_running(), "it is woken", 120)
+        time.sleep(self.random.uniform(0, 40))
+        return self.instance()
+
+    def isolate(self, taps: list[str], isolated: bool) -> None:
+        for tap in taps:
+            # The instance may have gone meanwhile.
+            with suppress(CommandFailed):
+                self.archiver.lab.network.isolate(tap, isolated)
+
     def api_terminate(self, instance: str) -> None:
         client(self.ec2.observer_endpoint).terminate_instances(InstanceIds=[instance])
 
@@ -178,21 +191,16 @@ class Soak:
 
     def network_cut(self) -> Iterator[None]:
         self.start()
-        self.sometime()
-        machines = [machine for machine in (self.home, self.instance()) if machine]
-        for machine in machines:
-            self.archiver.lab.network.isolate(machine.tap, True)
-        time.sleep(self.random.uniform(5, 120))
-        for machine in machines:
-            # The instance may have powered off meanwhile.
-            with suppress(CommandFailed):
-                self.archiver.lab.network.isolate(machine.tap, False)
+        if machine := self.woken():
+            taps = [self.home.tap, machine.tap]
+            self.isolate(taps, True)
+            time.sleep(self.random.uniform(5, 120))
+            self.isolate(taps, False)
         yield
 
     def instance_killed(self) -> Iterator[None]:
         self.start()
-        self.sometime()
-        if machine := self.instance():
+        if machine := self.woken():
             machine.kill()
         yield
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use glob::Pattern;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,44 @@ impl DatasetName {
     /// When the result is no legal name, for instance because it is too long.
     pub fn join(&self, relative: &str) -> Result<Self, String> {
         if relative.is_empty() { Ok(self.clone()) } else { Self::new(format!("{}/{relative}", self.0)) }
+    }
+}
+
+/// Datasets with everything below them: a name in whose components `*` stands for any characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct DatasetPattern(String);
+
+impl DatasetPattern {
+    /// Checks the pattern: with letters for the stars it is a name.
+    ///
+    /// # Errors
+    /// The reason in words, without the pattern itself.
+    pub fn new(pattern: impl Into<String>) -> Result<Self, String> {
+        let pattern = pattern.into();
+        DatasetName::new(pattern.replace('*', "x"))?;
+        if pattern.contains("**") {
+            return Err("one * is enough: everything below is meant too".to_owned());
+        }
+        Ok(Self(pattern))
+    }
+
+    /// Whether it stands for this dataset, or for one above it.
+    #[must_use]
+    pub fn covers(&self, dataset: &DatasetName) -> bool {
+        let mut parts = dataset.0.split('/');
+        self.0.split('/').all(|pattern| {
+            let fits = |part| Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(part));
+            parts.next().is_some_and(fits)
+        })
+    }
+
+    /// What follows `root/` in this pattern: empty for `root` itself, none outside it.
+    #[must_use]
+    pub fn relative_to(&self, root: &DatasetName) -> Option<&str> {
+        let rest = self.0.strip_prefix(root.as_str())?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
     }
 }
 
@@ -150,7 +189,7 @@ macro_rules! text_conversions {
         }
     )*};
 }
-text_conversions!(DatasetName, PoolName);
+text_conversions!(DatasetName, DatasetPattern, PoolName);
 
 #[cfg(test)]
 mod tests {
@@ -160,6 +199,30 @@ mod tests {
     fn legal_names_are_taken() {
         for name in ["rpool", "logs", "rpool/safe", "tank/a b/c-d_e.f:g", "tank/ends-"] {
             assert_eq!(DatasetName::new(name).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_what_fits_and_everything_below() {
+        let cases = [
+            ("rpool/safe/tmp", "rpool/safe/tmp", true),
+            ("rpool/safe/tmp", "rpool/safe/tmp/below", true),
+            ("rpool/safe/tmp", "rpool/safe/tmp2", false),
+            ("rpool/safe/tmp", "rpool/safe", false),
+            ("rpool/safe/*/cache", "rpool/safe/anna/cache/below", true),
+            ("rpool/safe/*/cache", "rpool/safe/cache", false),
+            ("rpool/safe/*/cache", "rpool/safe/anna/mail/cache", false),
+            ("rpool/safe/docker-*", "rpool/safe/docker-1.2:3 4", true),
+            ("rpool/safe/*-tmp*", "rpool/safe/a-tmp", true),
+            ("rpool/safe/*", "rpool/safe", false),
+        ];
+        for (pattern, dataset, covered) in cases {
+            let (pattern, dataset) =
+                (DatasetPattern::new(pattern).unwrap(), DatasetName::new(dataset).unwrap());
+            assert_eq!(pattern.covers(&dataset), covered, "{pattern} {dataset}");
+        }
+        for wrong in ["", "rpool/", "rpool/safe/**", "rpool/[ab]", "rpool/a?", "rpool/../*"] {
+            assert!(DatasetPattern::new(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::Duration;
-use crate::name::{DatasetName, PoolName};
+use crate::name::{DatasetName, DatasetPattern, PoolName};
 
 pub use report::{Healthchecks, Honeycomb, Notify, Ntfy, Otlp, Ping, Prometheus, Report, Webhook};
 
@@ -253,9 +253,10 @@ pub struct Replication {
     /// Whether the datasets below `source` are replicated too.
     #[serde(default = "yes")]
     pub recursive: bool,
-    /// Datasets below `source` that are left out, each with everything below it.
+    /// Datasets below `source` that are left out, each with everything below it; `*` stands for any
+    /// characters of one component.
     #[serde(default)]
-    pub exclude: Vec<DatasetName>,
+    pub exclude: Vec<DatasetPattern>,
     /// Whether encrypted datasets are sent as they lie on the disk.
     #[serde(default)]
     pub raw: Raw,

@@ -63,7 +63,7 @@ let
       exclude = mkOption {
         type = types.listOf types.str;
         default = [ ];
-        description = "Datasets below {option}`localFilesystem` that are left out, with everything below them.";
+        description = "Datasets below {option}`localFilesystem` that are left out, with everything below them; `*` stands for any characters of one component.";
       };
       sendRaw = mkOption {
         type = types.enum [

@@ -182,9 +182,7 @@ fn unreadable(dataset: &DatasetName, detail: &str) -> Error {
 fn covered(mut datasets: Datasets, replication: &Replication) -> Datasets {
     datasets.retain(|name, _| {
         let wanted = replication.recursive || *name == replication.source;
-        wanted
-            && !Scratch::holds(name)
-            && !replication.exclude.iter().any(|excluded| name.is_within(excluded))
+        wanted && !Scratch::holds(name) && !replication.exclude.iter().any(|excluded| excluded.covers(name))
     });
     datasets
 }

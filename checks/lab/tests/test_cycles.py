@@ -3,7 +3,7 @@
 from checks.lab import pool, tree
 from checks.lab.cycle import COPY, cycle
 from checks.lab.pool import zfs
-from checks.lab.product import Product
+from checks.lab.product import SAFE, Product
 
 
 def test_a_dataset_arrives_in_full_then_step_by_step(product: Product) -> None:
@@ -83,3 +83,19 @@ def test_the_copy_holds_the_same_bytes(product: Product) -> None:
         theirs = archiver.run(["sha256sum", "/lab/copy/file"]).stdout.split()[0]
         archiver.run(["umount", "/lab/copy"])
         assert home.run(["sha256sum", "/tank/safe/file"]).stdout.split()[0] == theirs
+
+
+def test_what_is_excluded_stays_at_home(product: Product) -> None:
+    home = product.lab.home
+    product.replications["safe"] = {**SAFE, "exclude": ["tank/safe/tmp", "tank/safe/*/cache-*"]}
+    product.generate()
+    product.install_home()
+    for dataset in ("tmp/below", "anna/cache-1/below", "anna/mail", "cache-2"):
+        zfs(home, "create", "-p", f"tank/safe/{dataset}")
+    tree.snapshot(home, "tank/safe", "one")
+    assert product.run("replicate").code == 0
+    archived = {dataset for dataset, _ in tree.guids(product.lab.archiver, COPY)}
+    assert archived == {"", "/anna", "/anna/mail", "/cache-2"}
+    # What changes there is nothing to do.
+    zfs(home, "snapshot", "tank/safe/anna/cache-1@two")
+    assert "nothing to do" in product.run("replicate").stdout

@@ -73,7 +73,7 @@ fn follow_delete(spec: &Spec, replication: &Replication, path: &JsonPath, proble
     }
     for (index, name) in names.iter().enumerate() {
         let is_legal = |c: char| c.is_ascii_alphanumeric() || "-_.: *".contains(c);
-        if name.is_empty() || !name.chars().all(is_legal) {
+        if name.is_empty() || name.contains("**") || !name.chars().all(is_legal) {
             let reason = format!("no snapshot has a name such as {name:?}");
             let fix = "write letters, digits, `-_.: ` and `*`, without the dataset";
             problems.push(Problem::new(at.index(index), reason, fix));

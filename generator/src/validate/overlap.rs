@@ -67,7 +67,7 @@ fn nested_sources(replications: &ByDataset, problems: &mut Vec<Problem>) {
     for (path, replication) in replications.values() {
         let source = &replication.source;
         let Some((other, outer)) = nearest_above(source, replications) else { continue };
-        let is_left_out = !outer.recursive || outer.exclude.iter().any(|excluded| source.is_within(excluded));
+        let is_left_out = !outer.recursive || outer.exclude.iter().any(|excluded| excluded.covers(source));
         if !is_left_out {
             let reason =
                 format!("{source} lies within {}, which {other} sends to the same archiver", outer.source);

@@ -36,7 +36,7 @@ impl<'a> Run<'a> {
         let target = self.target(root)?;
         let mut here = survey::all(self.context.exec, root, replication.recursive).await?;
         here.retain(|name, _| {
-            !Scratch::holds(name) && !replication.exclude.iter().any(|excluded| name.is_within(excluded))
+            !Scratch::holds(name) && !replication.exclude.iter().any(|excluded| excluded.covers(name))
         });
         let archiver = sessions.get(&replication.archiver).await?;
         let mut there = archiver.list_with_times(&target, replication.recursive).await?;

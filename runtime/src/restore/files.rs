@@ -17,12 +17,17 @@ use crate::replicate::progress::Progress;
 use crate::replicate::stream::{self, Bounds, Broken, Sending, Way};
 use crate::zfs::{Dataset, Kind, form};
 
-/// Reads files out of a snapshot. It is mounted in a namespace of its own (unshare(1)), over a folder
-/// that every system has, and goes with this process.
+/// Reads files out of a snapshot. It is mounted in a namespace of its own (unshare(1)), and goes with this
+/// process; ZFS mounts only on an empty folder, which a tmpfs there has.
 const READ: &str = r#"
-mount -t zfs -o ro "$1" /tmp && shift && cd /tmp &&
+mount -t tmpfs tmpfs /tmp && mkdir /tmp/root && mount -t zfs -o ro "$1" /tmp/root && shift && cd /tmp/root &&
 exec tar --create --file=- --sparse --acls --xattrs -- "$@"
 "#;
+
+/// Writes them here. Without full records tar may end before it has read the padding, and whoever sends
+/// that would fail.
+const WRITE: [&str; 7] =
+    ["tar", "--extract", "--file=-", "--read-full-records", "--keep-old-files", "--acls", "--xattrs"];
 
 /// Files of a dataset.
 #[derive(Debug)]
@@ -96,14 +101,12 @@ impl Files<'_> {
             ["unshare", "--mount", "sh", "-c", READ, "sh", &format!("{copy}@{snapshot}")].map(str::to_owned);
         let read: Vec<String> = read.into_iter().chain(self.paths.iter().cloned()).collect();
         let into = self.into.to_string_lossy();
-        let write =
-            ["tar", "--extract", "--file=-", "--keep-old-files", "--acls", "--xattrs", "--directory", &into];
+        let write = WRITE.into_iter().chain(["--directory", &into]).map(str::to_owned).collect::<Vec<_>>();
         let progress = match context.shows_progress {
             true => Progress::bar(self.dataset.as_str(), None),
             false => Progress::quiet(),
         };
         let sending = Sending { argv: archiver.argv(&read)?, counters: vec![progress.counter()] };
-        let write = write.map(str::to_owned);
         let came = stream::run(context.exec, vec![sending], &write, Way::FromArchiver, bounds).await;
         came.map_err(|broken| self.trouble(broken))?;
         Ok(Fetched {

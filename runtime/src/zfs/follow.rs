@@ -3,6 +3,8 @@
 //! A snapshot that is missed on the host gets a note on the archiver, with the time. When that is
 //! long enough ago, and the snapshot is missed still, it goes.
 
+use glob::Pattern;
+
 use super::plan::{Base, common};
 use super::{Dataset, Snapshot};
 
@@ -81,12 +83,7 @@ pub fn read(text: &str) -> Option<Vec<Missed>> {
 /// Whether a name fits a pattern in which `*` stands for anything.
 #[must_use]
 pub fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
-            name.char_indices().map(|(at, _)| at).chain([name.len()]).any(|at| matches(rest, &name[at..]))
-        }),
-    }
+    Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(name))
 }
 
 #[cfg(test)]
