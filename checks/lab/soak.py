@@ -84,6 +84,7 @@ class Soak:
         self.tally = Tally()
         self.arrived: set[str] = set()
         self.began = time.monotonic()
+        self.is_hit = False
         self.faults: list[Callable[[], Iterator[None]]] = [
             self.nothing,
             self.dormouse_killed,
@@ -103,11 +104,12 @@ class Soak:
         self.change()
         fault = self.random.choice(self.faults)
         name = fault.__name__.replace("_", " ")
-        if fault != self.nothing:
-            self.tally.faults[name] += 1
+        self.is_hit = fault != self.nothing
         begun, codes = time.monotonic(), []
         with contextmanager(fault)():
             codes.append(self.finish().code)
+        if self.is_hit:
+            self.tally.faults[name] += 1
         self.settle()
         while codes[-1] != 0 and len(codes) <= TRIES:
             self.start()
@@ -120,7 +122,8 @@ class Soak:
         self.tally.runs += len(codes)
         self.tally.exits.update(codes)
         ended = " then ".join(map(str, codes))
-        print(f"{self.tally.rounds:4}  {name:20} exit {ended:12} {time.monotonic() - begun:4.0f} s", flush=True)
+        shown = name if self.is_hit else f"({name})"
+        print(f"{self.tally.rounds:4}  {shown:22} exit {ended:12} {time.monotonic() - begun:4.0f} s", flush=True)
 
     def change(self) -> None:
         number = self.tally.rounds
@@ -149,10 +152,10 @@ class Soak:
                 self.api_terminate(life.id)
             self.archiver.wait_asleep()
 
-    def sometime(self) -> bool:
-        """Waits for a moment of the run; whether it still runs."""
-        time.sleep(self.random.uniform(1, 45))
-        return self.running.is_running()
+    def sometime(self, longest: float) -> None:
+        """Waits for a moment of the run. When that has ended by then, nothing is hit."""
+        time.sleep(self.random.uniform(0.5, longest))
+        self.is_hit = self.running.is_running()
 
     def instance(self) -> Vm | None:
         """The machine that the run has woken, if it is there already."""
@@ -165,8 +168,10 @@ class Soak:
         """The machine that the run has woken, some time after it began to boot."""
         with suppress(TimeoutError):
             wait.until(lambda: self.instance() is not None or not self.running.is_running(), "it is woken", 120)
-        time.sleep(self.random.uniform(0, 40))
-        return self.instance()
+        self.sometime(15)
+        machine = self.instance()
+        self.is_hit = self.is_hit and machine is not None
+        return machine
 
     def isolate(self, taps: list[str], isolated: bool) -> None:
         for tap in taps:
@@ -185,8 +190,8 @@ class Soak:
 
     def dormouse_killed(self) -> Iterator[None]:
         self.start()
-        if self.sometime():
-            self.running.kill()
+        self.sometime(30)
+        self.running.kill()
         yield
 
     def network_cut(self) -> Iterator[None]:
@@ -206,22 +211,24 @@ class Soak:
 
     def instance_terminated(self) -> Iterator[None]:
         self.start()
-        self.sometime()
+        self.woken()
         for life in self.ec2.alive():
             self.api_terminate(life.id)
         yield
 
     def api_error(self) -> Iterator[None]:
         code = self.random.choice(["InternalError", "RequestLimitExceeded", "OperationNotPermitted"])
-        self.ec2.faults.fail("*", code, when=Step(self.random.randint(1, 10)))
+        self.ec2.faults.fail("*", code, when=Step(self.random.randint(1, 8)))
         self.start()
         yield
+        self.is_hit = not self.ec2.faults.are_pending()
         self.ec2.faults.clear()
 
     def api_reply_lost(self) -> Iterator[None]:
-        self.ec2.faults.lose_reply("*", when=Step(self.random.randint(1, 10)))
+        self.ec2.faults.lose_reply("*", when=Step(self.random.randint(1, 8)))
         self.start()
         yield
+        self.is_hit = not self.ec2.faults.are_pending()
         self.ec2.faults.clear()
 
     def clock_step(self) -> Iterator[None]:

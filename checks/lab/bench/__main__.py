@@ -1,8 +1,10 @@
 """`python -m checks.lab.bench`: measures Dormouse and its peers, and writes docs/benchmarks.md."""
 
+import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from checks.lab import lab
@@ -19,11 +21,11 @@ ROUNDS = 3
 class Bench:
     """One boot of both machines, with everything installed."""
 
-    def __init__(self, running: Lab, folder: Path) -> None:
+    def __init__(self, running: Lab, folder: Path, without_slow: bool) -> None:
         self.lab = running
         self.product = Product(running, folder)
         self.product.install()
-        self.peers = peers.install(running, folder)
+        self.peers = [peer for peer in peers.install(running, folder) if not (peer.slow and without_slow)]
 
     def commands(self, tree: Tree, small: bool) -> list[tuple[str, list[str]]]:
         """Each tool's command for a tree: every tool has a copy of its own on the archiver."""
@@ -85,7 +87,7 @@ class Bench:
         return any(peer.name == name and peer.slow for peer in self.peers)
 
 
-def measure(bench: Bench, tiny: bool) -> list[Table]:
+def measure(bench: Bench, tiny: bool) -> Iterator[Table]:
     running = bench.lab
     small, large = Tree("small", 30, 20), Tree("large", 100, 20)
     data, deep = Tree("data", 1, 1, mebibytes=256), Tree("deep", 1, 1000)
@@ -94,28 +96,33 @@ def measure(bench: Bench, tiny: bool) -> list[Table]:
     for tree in (small, large, data, deep):
         trees.plant(running, tree)
     bench.use(small, large, data, deep)
-    tables = [bench.full(data), bench.full(deep)]
     for tree in (small, large):
         for name, command in bench.commands(tree, small=tree is small):
             print(f"bench: {name}, first time, {tree.words}: {bench.seconds(command):.1f} s", flush=True)
         time.sleep(2)
-        tables.append(bench.idle(tree, small=tree is small))
-        tables.append(bench.increments(tree, small=tree is small))
-    tables.append(bench.increments(small, small=False, delay="50ms"))
-    return tables
+        yield bench.idle(tree, small=tree is small)
+        yield bench.increments(tree, small=tree is small)
+    yield bench.increments(small, small=False, delay="50ms")
+    yield bench.full(data)
+    yield bench.full(deep)
 
 
 def main() -> int:
-    # A tiny run shows that everything works; it measures nothing.
-    tiny = sys.argv[1:] == ["--tiny"]
+    parser = argparse.ArgumentParser(prog="python -m checks.lab.bench", description=__doc__)
+    parser.add_argument("--tiny", action="store_true", help="show that everything works, and measure nothing")
+    parser.add_argument("--without-slow", action="store_true", help="leave out tools that need minutes for each run")
+    asked = parser.parse_args()
+    tables: list[Table] = []
     with lab.opened() as running, tempfile.TemporaryDirectory() as folder:
         running.make_pools()
-        bench = Bench(running, Path(folder))
-        tables = measure(bench, tiny)
-        text = report.page(tables, versions(bench.peers), running)
+        bench = Bench(running, Path(folder), asked.without_slow)
+        for table in measure(bench, asked.tiny):
+            tables.append(table)
+            text = report.page(tables, versions(bench.peers), running)
+            # Each table is worth keeping, whatever becomes of the next.
+            if not asked.tiny:
+                Path("docs/benchmarks.md").write_text(text)
     print(text)
-    if not tiny:
-        Path("docs/benchmarks.md").write_text(text)
     return 0
 
 

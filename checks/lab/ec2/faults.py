@@ -118,6 +118,10 @@ class Faults:
         denied = ("UnauthorizedOperation", action)
         self._faults = [fault for fault in self._faults if (fault.code, fault.action) != denied]
 
+    def are_pending(self) -> bool:
+        """Whether some trouble is still ahead."""
+        return any(fault.left != 0 for fault in self._faults)
+
     def clear(self) -> None:
         self._faults.clear()
 
