@@ -93,18 +93,18 @@ def measure(bench: Bench, tiny: bool) -> Iterator[Table]:
     data, deep = Tree("data", 1, 1, mebibytes=256), Tree("deep", 1, 1000)
     if tiny:
         small, large, data, deep = Tree("small", 3, 2), Tree("large", 4, 2), Tree("data", 1, 1, 4), Tree("deep", 1, 9)
-    for tree in (small, large, data, deep):
-        trees.plant(running, tree)
     bench.use(small, large, data, deep)
     for tree in (small, large):
+        trees.plant(running, tree)
         for name, command in bench.commands(tree, small=tree is small):
             print(f"bench: {name}, first time, {tree.words}: {bench.seconds(command):.1f} s", flush=True)
         time.sleep(2)
         yield bench.idle(tree, small=tree is small)
         yield bench.increments(tree, small=tree is small)
     yield bench.increments(small, small=False, delay="50ms")
-    yield bench.full(data)
-    yield bench.full(deep)
+    for tree in (data, deep):
+        trees.plant(running, tree)
+        yield bench.full(tree)
 
 
 def main() -> int:

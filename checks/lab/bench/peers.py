@@ -38,7 +38,8 @@ def install(lab: Lab, tools: Path) -> list[Peer]:
     home.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", KEY])
     allowed = archiver.get("/root/.ssh/authorized_keys") + home.get(f"{KEY}.pub")
     archiver.put("/root/.ssh/authorized_keys", allowed)
-    host_key = archiver.get("/etc/ssh/ssh_host_ed25519_key.pub").decode()
+    # Of the key that sshd has: the file beside it may still be that of an earlier one.
+    host_key = archiver.run(["ssh-keygen", "-y", "-f", product.HOST_KEY]).stdout
     home.put("/root/.ssh/known_hosts", f"{archiver.address} {host_key}".encode())
     home.put("/root/.ssh/config", f"Host {archiver.address}\n  IdentityFile {KEY}\n".encode())
     with tempfile.TemporaryDirectory() as folder:
