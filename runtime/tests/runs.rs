@@ -53,9 +53,12 @@ impl Host {
     }
 
     fn zfs(&self, script: &str) {
-        let path = self.path("zfs");
-        std::fs::write(&path, format!("#!/bin/sh\ntouch \"$0.started\"\n{script}\n")).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        // Another process writes it: a test beside this one that forks meanwhile would hold it open, and
+        // whoever runs it then is told "Text file busy" (execve(2)).
+        let text = format!("#!/bin/sh\ntouch \"$0.started\"\n{script}\n");
+        let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""];
+        let written = Command::new("sh").args(write).arg(self.path("zfs")).arg(text).status().unwrap();
+        assert!(written.success());
     }
 
     fn dormouse(&self, arguments: &[&str]) -> Command {
