@@ -18,6 +18,7 @@ use self::tree::Compared;
 use self::trouble::Trouble;
 use crate::error::Error;
 use crate::exec::Exec;
+use crate::output::print_error;
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::replicate::stream::Bounds;
@@ -126,10 +127,13 @@ impl<'a> Drill<'a> {
             None => self.compare(key).await,
         };
         let gone = self.destroy().await;
+        if let (Err(left), Err(_)) = (&gone, &compared) {
+            // Only one error is returned, and what is left behind has to be told all the same.
+            print_error(left, "");
+        }
+        let (compared, ()) = (compared?, gone?);
         let (dataset, snapshot) = (self.dataset.clone(), self.snapshot.name.clone());
-        let drilled =
-            compared.map(|compared| Drilled { dataset, snapshot, fetched: outcome.bytes, compared })?;
-        gone.map(|()| drilled)
+        Ok(Drilled { dataset, snapshot, fetched: outcome.bytes, compared })
     }
 
     async fn compare(&self, key: Option<&str>) -> Result<Compared, Error> {

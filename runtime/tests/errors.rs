@@ -273,6 +273,7 @@ fn restore_refusals() -> Vec<Told> {
         RestoreRefusal::NoKeyThere { archiver: archiver(), dataset: dataset() },
         RestoreRefusal::FilesMissing {
             archiver: archiver(),
+            dataset: dataset(),
             detail: s("tar: anna/letter.odt: Cannot stat: No such file or directory"),
         },
     ];

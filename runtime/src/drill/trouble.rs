@@ -83,7 +83,10 @@ impl Trouble {
                 "put the key into a file that only root can read: `--key-location file:///root/key`"
                     .to_owned()
             }
-            Self::NotBack { .. } => "the backups are intact; run the same command again".to_owned(),
+            Self::NotBack { .. } => {
+                "what is here is intact, and nothing was changed there; how the archiver's pool is: `dormouse verify`"
+                    .to_owned()
+            }
             Self::Left { scratch, .. } => {
                 format!("nothing needs it: `zfs destroy -r {scratch}`")
             }

@@ -101,14 +101,16 @@ impl Files<'_> {
             ["unshare", "--mount", "sh", "-c", READ, "sh", &format!("{copy}@{snapshot}")].map(str::to_owned);
         let read: Vec<String> = read.into_iter().chain(self.paths.iter().cloned()).collect();
         let into = self.into.to_string_lossy();
-        let write = WRITE.into_iter().chain(["--directory", &into]).map(str::to_owned).collect::<Vec<_>>();
+        let write = WRITE.into_iter().chain(["--directory", &into, "--"]).map(str::to_owned);
+        // What was not asked for is not written, whatever an archiver sends.
+        let write: Vec<String> = write.chain(self.paths.iter().cloned()).collect();
         let progress = match context.shows_progress {
             true => Progress::bar(self.dataset.as_str(), None),
             false => Progress::quiet(),
         };
         let sending = Sending { argv: archiver.argv(&read)?, counters: vec![progress.counter()] };
         let came = stream::run(context.exec, vec![sending], &write, Way::FromArchiver, bounds).await;
-        came.map_err(|broken| self.trouble(broken))?;
+        came.map_err(|broken| self.trouble(archiver, broken))?;
         Ok(Fetched {
             snapshot,
             files: self.paths.iter().map(|path| self.into.join(path)).collect(),
@@ -135,16 +137,14 @@ impl Files<'_> {
         }
     }
 
-    fn trouble(&self, broken: Broken) -> Error {
-        let archiver = self.run.replication.archiver.clone();
-        match broken {
-            Broken::Setup(error) => error,
-            Broken::Send { text: detail, .. } | Broken::Receive { text: detail, .. } => {
-                Refusal::FilesMissing { archiver, detail }.into()
-            }
-            Broken::Connection(_) | Broken::Stalled(_) => {
-                Refusal::FilesMissing { archiver, detail: broken.to_string() }.into()
-            }
-        }
+    fn trouble(&self, at: &Archiver, broken: Broken) -> Error {
+        let (archiver, dataset) = (self.run.replication.archiver.clone(), self.dataset.clone());
+        let detail = match broken {
+            Broken::Setup(error) => return error,
+            Broken::Connection(text) => return at.endpoint().refusal(&text),
+            Broken::Send { text, .. } | Broken::Receive { text, .. } => text,
+            Broken::Stalled(_) => broken.to_string(),
+        };
+        Refusal::FilesMissing { archiver, dataset, detail }.into()
     }
 }

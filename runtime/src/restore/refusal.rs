@@ -118,10 +118,12 @@ pub enum Refusal {
         dataset: DatasetName,
     },
     /// Not all of the files came.
-    #[error("not all of that came from archiver {archiver:?}: {detail}")]
+    #[error("not all of that came from the copy of {dataset} on archiver {archiver:?}: {detail}")]
     FilesMissing {
         /// The archiver.
         archiver: String,
+        /// The dataset.
+        dataset: DatasetName,
         /// What went wrong.
         detail: String,
     },
@@ -199,11 +201,11 @@ impl Refusal {
                 "bring one snapshot of it back beside that, and look there: `dormouse restore {dataset} --only --to {}`",
                 beside(dataset)
             ),
-            Self::FilesMissing { .. } => {
-                "what exists was not touched; paths are those below the dataset's root, and \
-                 mounting a snapshot on the archiver takes root there"
-                    .to_owned()
-            }
+            Self::FilesMissing { dataset, .. } => format!(
+                "what exists was not touched; the archiver mounts a snapshot for this, which takes root there; without \
+                 that: `dormouse restore {dataset} --only --to {}`",
+                beside(dataset)
+            ),
         }
     }
 }
