@@ -59,8 +59,7 @@ impl DatasetName {
     /// What follows `root/` in this name: empty for `root` itself, none outside it.
     #[must_use]
     pub fn relative_to(&self, root: &Self) -> Option<&str> {
-        let rest = self.0.strip_prefix(root.as_str())?;
-        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+        below(&self.0, root)
     }
 
     /// Whether this is `root` or lies below it.
@@ -111,8 +110,7 @@ impl DatasetPattern {
     /// What follows `root/` in this pattern: empty for `root` itself, none outside it.
     #[must_use]
     pub fn relative_to(&self, root: &DatasetName) -> Option<&str> {
-        let rest = self.0.strip_prefix(root.as_str())?;
-        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+        below(&self.0, root)
     }
 }
 
@@ -138,6 +136,11 @@ impl PoolName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn below<'a>(name: &'a str, root: &DatasetName) -> Option<&'a str> {
+    let rest = name.strip_prefix(root.as_str())?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
 }
 
 /// A pool's rule: begins with a letter, is no word of `zpool create`, else a component.

@@ -178,13 +178,17 @@ fn unreadable(dataset: &DatasetName, detail: &str) -> Error {
     Error::Listing { dataset, place, detail: detail.to_owned() }
 }
 
-/// Leaves out what the replication excludes, children if it is not recursive, and what a drill brings back.
+/// Leaves out children if the replication is not recursive, and what it never sends.
 fn covered(mut datasets: Datasets, replication: &Replication) -> Datasets {
-    datasets.retain(|name, _| {
-        let wanted = replication.recursive || *name == replication.source;
-        wanted && !Scratch::holds(name) && !replication.exclude.iter().any(|excluded| excluded.covers(name))
-    });
+    let wanted = |name: &DatasetName| replication.recursive || *name == replication.source;
+    datasets.retain(|name, _| wanted(name) && !is_left_out(name, replication));
     datasets
+}
+
+/// Whether a dataset is excluded, or is what a drill brings back.
+#[must_use]
+pub fn is_left_out(name: &DatasetName, replication: &Replication) -> bool {
+    Scratch::holds(name) || replication.exclude.iter().any(|excluded| excluded.covers(name))
 }
 
 /// Whether the archiver is known to have the newest snapshot of every dataset.

@@ -11,7 +11,6 @@ use crate::restore::refusal::Refusal;
 use crate::survey;
 use crate::zfs::Dataset;
 use crate::zfs::compare::{Finding, compare};
-use crate::zfs::scratch::Scratch;
 
 /// A dataset and its copy; one of them at least is there.
 #[derive(Clone, Debug)]
@@ -35,9 +34,7 @@ impl<'a> Run<'a> {
         let replication = self.replication;
         let target = self.target(root)?;
         let mut here = survey::all(self.context.exec, root, replication.recursive).await?;
-        here.retain(|name, _| {
-            !Scratch::holds(name) && !replication.exclude.iter().any(|excluded| excluded.covers(name))
-        });
+        here.retain(|name, _| !survey::is_left_out(name, replication));
         let archiver = sessions.get(&replication.archiver).await?;
         let mut there = archiver.list_with_times(&target, replication.recursive).await?;
         let mut names: BTreeSet<DatasetName> = here.keys().cloned().collect();
