@@ -103,12 +103,10 @@ impl<'a> Run<'a> {
             return Ok(Outcome { warnings, ..self.outcome(self.known(&datasets), started) });
         }
         let unfinished = self.take_unfinished(&mut datasets).await?;
-        if audit {
-            warnings.extend(self.losses(sessions).await?);
-        }
         let archiver = sessions.get(&self.replication.archiver).await?;
         let mut holds = Holds::new(self.context.exec, &self.context.spec.name, &self.replication.archiver);
-        let jobs = self.jobs(archiver, &datasets, audit, Some(&mut holds)).await?;
+        let losses = audit.then_some(&mut warnings);
+        let jobs = self.jobs(archiver, &datasets, losses, Some(&mut holds)).await?;
         self.context.clock.enter(Phase::Send);
         let mut done = self.send(archiver, jobs, bounds, &mut holds, &mut warnings).await?;
         let connection_lost = !archiver.is_alive();
@@ -140,7 +138,7 @@ impl<'a> Run<'a> {
             let message = unfinished.message.unwrap_or_default();
             self.context.say(&format!("  {}: not sent: {message}", unfinished.dataset));
         }
-        self.jobs(sessions.get(&self.replication.archiver).await?, &survey.datasets, false, None).await
+        self.jobs(sessions.get(&self.replication.archiver).await?, &survey.datasets, None, None).await
     }
 
     /// Whether another run of this replication holds its lock.

@@ -20,6 +20,8 @@ use crate::report::seen::Sight;
 use crate::restore::place;
 use crate::zfs::Kind;
 use crate::zfs::compare::{Comparison, compare};
+use crate::zfs::conflict::former_copy;
+use crate::zfs::listing::Datasets;
 
 /// Arguments of `dormouse verify`.
 #[derive(Args, Debug)]
@@ -140,6 +142,8 @@ impl Arguments {
     ) -> Result<Vec<Verified<'a>>, Error> {
         let root = self.dataset.as_ref().unwrap_or(&run.replication.source);
         let sides = run.sides(root, sessions).await?;
+        let alone = sides.iter().filter(|sides| sides.here.is_none());
+        let orphans: Datasets = alone.filter_map(|s| Some((s.target.clone(), s.there.clone()?))).collect();
         let verified = sides.into_iter().filter_map(|sides| {
             // A copy of what is gone here is a backup, and nothing to compare.
             let here = sides.here?;
@@ -147,7 +151,12 @@ impl Arguments {
                 run,
                 kind: here.kind,
                 is_encrypted: here.is_encrypted(),
-                comparison: compare(&here, sides.there.as_ref(), &run.cursors()),
+                comparison: compare(
+                    &here,
+                    sides.there.as_ref(),
+                    former_copy(&here, &orphans),
+                    &run.cursors(),
+                ),
                 dataset: sides.name,
                 copy: sides.target,
             })

@@ -11,18 +11,22 @@ use super::marks::Holds;
 use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::survey;
+use crate::zfs::Dataset;
+use crate::zfs::compare::{Finding, compare};
 use crate::zfs::conflict;
+use crate::zfs::cursor::Cursors;
 use crate::zfs::listing::Datasets;
 use crate::zfs::schedule::{self, Job, carries};
 
 impl Run<'_> {
-    /// The jobs for all datasets, in order. With `audit`, the cursors are not believed. Holds that an
-    /// earlier run may have left are found on the way.
+    /// The jobs for all datasets, in order. With `losses`, which is for an audit, the cursors are not
+    /// believed, and what the archiver has lost is told there. Holds that an earlier run may have left are
+    /// found on the way.
     pub(super) async fn jobs(
         &self,
         archiver: &Archiver,
         source: &Datasets,
-        audit: bool,
+        mut losses: Option<&mut Vec<String>>,
         mut holds: Option<&mut Holds>,
     ) -> Result<Vec<Job>, Error> {
         let copies = archiver.tree(&self.replication.target, self.replication.recursive).await?;
@@ -30,7 +34,7 @@ impl Run<'_> {
             (Vec::with_capacity(source.len()), Datasets::new(), self.cursors());
         for dataset in source.values() {
             let target = self.target(&dataset.name)?;
-            let copy = copies.get(&target).filter(|_| !audit);
+            let copy = copies.get(&target).filter(|_| losses.is_none());
             match copy.and_then(|copy| Job::by_cursor(dataset, &target, copy, &cursors)) {
                 Some(job) => jobs.push(job),
                 None => drop(unknown.insert(dataset.name.clone(), dataset.clone())),
@@ -60,6 +64,9 @@ impl Run<'_> {
                 }
                 let former = orphans.as_ref().filter(|_| copy.is_none());
                 let former = former.and_then(|orphans| conflict::former_copy(&dataset, orphans));
+                if let Some(losses) = losses.as_mut() {
+                    losses.extend(lost(&dataset, copy.as_ref(), former, &cursors));
+                }
                 jobs.push(Job::by_histories(dataset, target, copy, carries, former));
             }
         }
@@ -91,4 +98,16 @@ impl Run<'_> {
         let target = self.replication.target.join(relative);
         target.map_err(|reason| Error::Spec(format!("replication {:?}: {reason}", self.name)))
     }
+}
+
+/// What the archiver has lost of a dataset. Where increments cannot go on, the dataset's outcome says so.
+fn lost(
+    dataset: &Dataset,
+    copy: Option<&Dataset>,
+    former: Option<&DatasetName>,
+    cursors: &Cursors,
+) -> Vec<String> {
+    let findings = compare(dataset, copy, former, cursors).findings;
+    let lost = findings.iter().filter(|finding| !matches!(finding, Finding::Parted(_)));
+    lost.map(|finding| format!("{}: {finding}", dataset.name)).collect()
 }

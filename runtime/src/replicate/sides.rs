@@ -10,7 +10,6 @@ use crate::provider::session::Sessions;
 use crate::restore::refusal::Refusal;
 use crate::survey;
 use crate::zfs::Dataset;
-use crate::zfs::compare::{Finding, compare};
 
 /// A dataset and its copy; one of them at least is there.
 #[derive(Clone, Debug)]
@@ -50,21 +49,5 @@ impl<'a> Run<'a> {
             sides.push(Sides { name, target, here, there });
         }
         Ok(sides)
-    }
-
-    /// What the archiver has lost, dataset by dataset; the run then sends it again if it can.
-    ///
-    /// # Errors
-    /// As [`Self::sides`].
-    pub(super) async fn losses(&self, sessions: &mut Sessions<'a>) -> Result<Vec<String>, Error> {
-        let (mut losses, cursors) = (Vec::new(), self.cursors());
-        for Sides { name, here, there, .. } in self.sides(&self.replication.source, sessions).await? {
-            let Some(here) = here else { continue };
-            let findings = compare(&here, there.as_ref(), &cursors).findings;
-            // Where increments cannot go on, the dataset's outcome says so.
-            let lost = findings.iter().filter(|finding| !matches!(finding, Finding::Parted(_)));
-            losses.extend(lost.map(|finding| format!("{name}: {finding}")));
-        }
-        Ok(losses)
     }
 }

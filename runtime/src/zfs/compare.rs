@@ -1,5 +1,7 @@
 //! Whether a copy is what the host sent, by the histories of both sides.
 
+use dormouse_generator::name::DatasetName;
+
 use super::cursor::Cursors;
 use super::plan::{self, Decision, Refusal};
 use super::{Dataset, Guid, Snapshot};
@@ -50,13 +52,21 @@ pub enum Finding {
     },
 }
 
-/// Compares a dataset with its copy, both with all of their snapshots.
+/// Compares a dataset with its copy, both with all of their snapshots. `former` is the copy that goes by
+/// the name that the dataset had before it was renamed.
 #[must_use]
-pub fn compare(source: &Dataset, copy: Option<&Dataset>, cursors: &Cursors) -> Comparison {
+pub fn compare(
+    source: &Dataset,
+    copy: Option<&Dataset>,
+    former: Option<&DatasetName>,
+    cursors: &Cursors,
+) -> Comparison {
     let mut findings = Vec::new();
     let acknowledged = cursors.acknowledged(source);
     match (copy, acknowledged) {
-        (None, Some(_)) => findings.push(Finding::Gone),
+        (None, Some(_)) => findings.push(
+            former.map_or(Finding::Gone, |from| Finding::Parted(Refusal::Renamed { from: from.clone() })),
+        ),
         (Some(copy), Some(guid)) if copy.snapshot(guid).is_none() => findings.push(Finding::Lost(guid)),
         _ => {}
     }
@@ -111,7 +121,7 @@ mod tests {
     }
 
     fn compared(source: &Dataset, copy: Option<&Dataset>) -> Comparison {
-        compare(source, copy, &Cursors::new("lab", "nas"))
+        compare(source, copy, None, &Cursors::new("lab", "nas"))
     }
 
     #[test]
@@ -143,6 +153,9 @@ mod tests {
     fn what_is_lost_or_other_is_found() {
         let source = dataset("tank/a", &[("one", 1, MIB), ("two", 2, 64 * MIB)], Some(2));
         assert_eq!(compared(&source, None).findings, [Finding::Gone]);
+        let from = DatasetName::new("vault/before").unwrap();
+        let renamed = compare(&source, None, Some(&from), &Cursors::new("lab", "nas")).findings;
+        assert_eq!(renamed, [Finding::Parted(Refusal::Renamed { from })]);
         let older = dataset("vault/a", &[("one", 1, MIB)], None);
         assert_eq!(compared(&source, Some(&older)).findings, [Finding::Lost(Guid(2))]);
         let other = dataset("vault/a", &[("one", 8, MIB)], None);
