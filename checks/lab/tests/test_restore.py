@@ -312,5 +312,12 @@ def test_single_files_come_back_beside_what_exists(product: Product) -> None:
     for path in (f"/{SOURCE}/a folder/file", "../safe/file"):
         outside = product.run("restore", SOURCE, "--file", path)
         assert outside.code == 2 and "below the dataset's root" in outside.stderr, outside
+    # An archiver that sends more than was asked for plants nothing.
+    generous = b'#!/bin/sh\necho sent >/run/sent\nexec /usr/bin/tar "$@" "a folder/link"\n'
+    archiver.put("/usr/local/bin/tar", generous, 0o755)
+    asked = product.run("restore", SOURCE, "--file", "a folder/file", "--into", "/root/found/asked")
+    archiver.run(["rm", "/usr/local/bin/tar"])
+    assert asked.code == 0 and archiver.get("/run/sent") == b"sent\n", asked
+    assert home.run(["ls", "/root/found/asked/a folder"]).stdout == "file\n"
     assert archiver.run(["findmnt", "--list", "--output=TARGET"]).stdout == mounts
     assert [tree.state(home, "tank"), tree.state(archiver, "vault")] == before

@@ -14,7 +14,8 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::{error_json, print_error, print_json, worst};
 use crate::provider::session::Sessions;
-use crate::replicate::{Run, sides};
+use crate::replicate::Run;
+use crate::replicate::sides::Sides;
 use crate::restore::place;
 use crate::zfs::{Dataset, Guid};
 
@@ -28,7 +29,7 @@ pub struct Arguments {
 
 /// A dataset and its snapshots on both sides.
 #[derive(Debug, Serialize)]
-struct Sides {
+struct Listed {
     replication: String,
     archiver: String,
     dataset: DatasetName,
@@ -78,9 +79,9 @@ impl Arguments {
         Ok(worst(exits))
     }
 
-    async fn sides<'a>(&self, run: &Run<'a>, sessions: &mut Sessions<'a>) -> Result<Vec<Sides>, Error> {
+    async fn sides<'a>(&self, run: &Run<'a>, sessions: &mut Sessions<'a>) -> Result<Vec<Listed>, Error> {
         let root = self.dataset.as_ref().unwrap_or(&run.replication.source);
-        let shown = |sides: sides::Sides| Sides {
+        let shown = |sides: Sides| Listed {
             replication: run.name.to_owned(),
             archiver: run.replication.archiver.clone(),
             snapshots: merge(sides.here.as_ref(), sides.there.as_ref()),
@@ -112,11 +113,11 @@ fn merge(here: Option<&Dataset>, there: Option<&Dataset>) -> Vec<Line> {
 }
 
 /// A table; times are those of this place.
-fn table(all: &[Sides], zone: &TimeZone) -> Table {
+fn table(all: &[Listed], zone: &TimeZone) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["DATASET", "SNAPSHOT", "MADE", "WHERE"]);
-    for Sides { dataset, archiver, snapshots, .. } in all {
+    for Listed { dataset, archiver, snapshots, .. } in all {
         for line in snapshots {
             let made = Timestamp::from_second(line.created)
                 .map(|time| time.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string());
@@ -164,9 +165,14 @@ mod tests {
         assert!(merge(None, Some(&there)).iter().all(|line| line.there && !line.here));
         let name = |text: &str| DatasetName::new(text).unwrap();
         let (replication, archiver) = ("safe".to_owned(), "nas".to_owned());
-        let sides =
-            Sides { replication, archiver, dataset: name("tank/a"), copy: name("vault/a"), snapshots: lines };
-        let text = table(&[sides], &TimeZone::UTC).to_string();
+        let listed = Listed {
+            replication,
+            archiver,
+            dataset: name("tank/a"),
+            copy: name("vault/a"),
+            snapshots: lines,
+        };
+        let text = table(&[listed], &TimeZone::UTC).to_string();
         assert!(
             text.contains("@two") && text.contains("1970-01-01 00:03:20") && text.contains("nas only"),
             "{text}"

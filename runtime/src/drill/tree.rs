@@ -1,25 +1,22 @@
 //! Two trees of files to what differs between them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata};
+mod facts;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{lgetxattr, llistxattr};
 use serde::Serialize;
+
+use self::facts::Facts;
 
 /// How many differences are described; more are counted.
 const MOST: usize = 20;
 
 /// How much of two files is read at once, in bytes.
 const CHUNK: usize = 1 << 20;
-
-/// The most that Linux stores in all names, or in one value, of extended attributes, in bytes
-/// (`XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of linux/limits.h).
-const XATTRS: usize = 64 * 1024;
 
 /// What came of comparing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -155,76 +152,6 @@ fn names(directory: &Path) -> io::Result<BTreeSet<OsString>> {
 fn fill(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
     file.take(CHUNK as u64).read_to_end(buffer).map(|_| ())
-}
-
-/// All but the contents.
-struct Facts {
-    is_directory: bool,
-    is_file: bool,
-    metadata: Metadata,
-    target: Option<PathBuf>,
-    attributes: BTreeMap<OsString, Vec<u8>>,
-}
-
-impl Facts {
-    fn read(path: &Path) -> io::Result<Self> {
-        let metadata = fs::symlink_metadata(path)?;
-        let kind = metadata.file_type();
-        Ok(Self {
-            is_directory: kind.is_dir(),
-            is_file: kind.is_file(),
-            target: if kind.is_symlink() { Some(fs::read_link(path)?) } else { None },
-            attributes: attributes(path)?,
-            metadata,
-        })
-    }
-
-    /// The first that differs.
-    fn difference(&self, other: &Self) -> Option<&'static str> {
-        let (ours, theirs) = (&self.metadata, &other.metadata);
-        let kind = ours.file_type();
-        let is_device = kind.is_block_device() || kind.is_char_device();
-        if kind != theirs.file_type() {
-            Some("it is of another type")
-        } else if ours.mode() != theirs.mode() {
-            Some("its mode differs")
-        } else if (ours.uid(), ours.gid()) != (theirs.uid(), theirs.gid()) {
-            Some("its owner differs")
-        } else if self.is_file && ours.size() != theirs.size() {
-            Some("its size differs")
-        } else if (ours.mtime(), ours.mtime_nsec()) != (theirs.mtime(), theirs.mtime_nsec()) {
-            Some("its time of modification differs")
-        } else if !self.is_directory && ours.nlink() != theirs.nlink() {
-            Some("it has another number of hard links")
-        } else if self.target != other.target {
-            Some("it points elsewhere")
-        } else if is_device && ours.rdev() != theirs.rdev() {
-            Some("it is another device")
-        } else if self.attributes != other.attributes {
-            Some("its extended attributes differ")
-        } else {
-            None
-        }
-    }
-}
-
-/// The extended attributes; none where the filesystem has none.
-fn attributes(path: &Path) -> io::Result<BTreeMap<OsString, Vec<u8>>> {
-    let mut list = vec![0; XATTRS];
-    let length = match llistxattr(path, &mut list[..]) {
-        Ok(length) => length,
-        Err(rustix::io::Errno::NOTSUP) => 0,
-        Err(error) => return Err(error.into()),
-    };
-    let mut attributes = BTreeMap::new();
-    for name in list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let name = OsStr::from_bytes(name);
-        let mut value = vec![0; XATTRS];
-        let length = lgetxattr(path, name, &mut value[..])?;
-        value.truncate(length);
-        attributes.insert(name.to_owned(), value);
-    }
-    Ok(attributes)
 }
 
 #[cfg(test)]
