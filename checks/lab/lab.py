@@ -11,6 +11,7 @@ from typing import TypeVar
 from checks.lab import evidence, image, network, owner, process, saved_state, vm
 from checks.lab.network import Network
 from checks.lab.pool import Pool
+from checks.lab.process import CommandFailed
 from checks.lab.vm import Vm
 
 DISK_SIZE = 8 << 30
@@ -49,7 +50,20 @@ class Lab:
         side_by_side(Vm.clean, self.machines)
 
     def make_pools(self) -> None:
-        """Gives each machine an empty pool: `tank` at home, `vault` at the archiver."""
+        """Gives each machine an empty pool: `tank` at home, `vault` at the archiver.
+
+        A kernel that has not quite let go of the pool of that name before does so in a restarted
+        machine; one such refusal must not be that of all tests after it.
+        """
+        try:
+            self._make_pools()
+        except CommandFailed as error:
+            print(f"lab: {error}; once more, in restarted machines", flush=True)
+            side_by_side(Vm.reset, self.machines)
+            self.remove_pools()
+            self._make_pools()
+
+    def _make_pools(self) -> None:
         pools = [self.new_pool(self.home, "tank"), self.new_pool(self.archiver, "vault")]
         side_by_side(Pool.create, pools)
 

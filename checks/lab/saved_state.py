@@ -8,12 +8,13 @@ import hashlib
 import shlex
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from checks.lab import cache, machine, network, owner, process
-from checks.lab.agent import Agent
+from checks.lab.agent import Agent, AgentError
 from checks.lab.image import Image
 from checks.lab.machine import Backends
 from checks.lab.qmp import Qmp, QmpError
@@ -69,22 +70,55 @@ def build(image: Image, folder: Path) -> None:
     """Boots the image once and saves it."""
     print("lab: saving the state of a booted machine; about half a minute", flush=True)
     state = SavedState(folder)
-    process.run(["cp", "--sparse=always", "--reflink=auto", str(image.root), str(state.root)])
+
+    def copy() -> Path:
+        process.run(["cp", "--sparse=always", "--reflink=auto", str(image.root), str(state.root)])
+        return state.root
+
+    boot_and_save(partial(machine.argv, image), copy, state.memory)
+
+
+def boot_and_save(argv: Callable[[Backends], list[str]], new_root: Callable[[], Path], memory: Path) -> Path:
+    """Boots a disk once, to itself: nobody has told it yet who it is. Returns the disk.
+
+    An emulated processor that hangs in a boot is rare; it gets a second chance, on a new disk.
+    The thread that calls this must live until it returns.
+    """
+    try:
+        return _boot_and_save(argv, new_root(), memory)
+    except AgentError as error:
+        print(f"lab: {error}; booting it again", flush=True)
+        return _boot_and_save(argv, new_root(), memory)
+
+
+def _boot_and_save(argv: Callable[[Backends], list[str]], root: Path, memory: Path) -> Path:
     name = owner.new_name()
     sockets = owner.folders() / name
     sockets.mkdir(mode=0o700)
     try:
-        with network.opened(name) as net:
-            backends = Backends(sockets, net.add_tap("saved"), state.root, keep_root=True)
-            qemu = process.start(net.inside(machine.argv(image, backends)))
-            # It stays connected, so that the saved agent is one that listens.
-            guest = Agent(backends.agent)
-            guest.run(SETTLE, BOOT_TIMEOUT)
-            save(Qmp(backends.qmp), state.memory)
-            guest.close()
-            qemu.wait(timeout=60)
+        with network.opened(name) as alone:
+            backends = Backends(sockets, alone.add_tap("saved"), root, keep_root=True)
+            qemu = process.start(alone.inside(argv(backends)))
+            try:
+                # It stays connected, so that the saved agent is one that listens.
+                guest = Agent(backends.agent)
+                guest.run(SETTLE, BOOT_TIMEOUT)
+                save(Qmp(backends.qmp), memory)
+                guest.close()
+                qemu.wait(timeout=60)
+            except AgentError:
+                print(f"lab: the end of its console:\n{last_lines(backends.console)}", flush=True)
+                raise
+            finally:
+                qemu.kill()
     finally:
         shutil.rmtree(sockets)
+    return root
+
+
+def last_lines(console: Path, count: int = 40) -> str:
+    lines = console.read_text(errors="replace").splitlines() if console.exists() else []
+    return "\n".join(lines[-count:])
 
 
 def save(qmp: Qmp, memory: Path) -> None:

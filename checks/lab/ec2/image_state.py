@@ -1,14 +1,12 @@
 """A booted copy of an image, saved, so that its instances wake instead of booting."""
 
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.lab import machine, network, owner, process, saved_state
-from checks.lab.agent import Agent
+from checks.lab import machine, saved_state
 from checks.lab.image import Image
 from checks.lab.machine import Backends
-from checks.lab.qmp import Qmp
 
 
 @dataclass(frozen=True)
@@ -19,28 +17,13 @@ class ImageState:
     memory: Path
 
 
-def save(image: Image, root: Path) -> ImageState:
-    """Boots a disk once, to itself: nobody has told it yet who it is.
+def save(image: Image, new_root: Callable[[], Path], memory: Path) -> ImageState:
+    """Boots a disk that has become an image."""
 
-    The thread that calls this must live until it returns.
-    """
-    state = ImageState(root, root.with_suffix(".memory"))
-    name = owner.new_name()
-    sockets = owner.folders() / name
-    sockets.mkdir(mode=0o700)
-    try:
-        with network.opened(name) as alone:
-            backends = Backends(sockets, alone.add_tap("saved"), root, keep_root=True)
-            argv = on_overlay(machine.argv(image, backends), root)
-            qemu = process.start(alone.inside(argv))
-            guest = Agent(backends.agent)
-            guest.run(saved_state.SETTLE, saved_state.BOOT_TIMEOUT)
-            saved_state.save(Qmp(backends.qmp), state.memory)
-            guest.close()
-            qemu.wait(timeout=60)
-    finally:
-        shutil.rmtree(sockets)
-    return state
+    def argv(backends: Backends) -> list[str]:
+        return on_overlay(machine.argv(image, backends), backends.root)
+
+    return ImageState(saved_state.boot_and_save(argv, new_root, memory), memory)
 
 
 def on_overlay(argv: list[str], root: Path) -> list[str]:

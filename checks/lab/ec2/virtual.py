@@ -157,7 +157,8 @@ class VirtualMachines:
         base = Base(frozen[0])
         self._disks.images[image_id] = base
         if self._saves_images:
-            base.state = image_state.save(image.get(), self._disks.overlay(base.disk, image_id))
+            new_root = partial(self._disks.overlay, base.disk, image_id)
+            base.state = image_state.save(image.get(), new_root, base.disk.with_suffix(".memory"))
 
     def _clear(self, vm: InstanceVm, past: Path) -> None:
         self._network.remove_tap(vm.tap)

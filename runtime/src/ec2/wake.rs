@@ -22,7 +22,7 @@ const ATTACHED: Duration = Duration::from_secs(600);
 const SHOWN: Duration = Duration::from_secs(15);
 
 /// First and longest pause between two looks.
-const FIRST: Duration = Duration::from_secs(3);
+const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(6);
 
 /// An instance that runs and has the volume.

@@ -6,6 +6,7 @@ from . import sshd_config, unit_files
 from .unit_files import SYSTEM, File, Files
 
 TMPFILES = "/etc/tmpfiles.d/00-nixos.conf"
+MODULES = "/etc/modules-load.d/nixos.conf"
 AMAZON_INIT = "amazon-init.service"
 NO_UNIT = {"before": [], "after": [], "wants": [], "unitConfig": {}}
 
@@ -19,6 +20,7 @@ def of(system: dict[str, Any]) -> Files:
         **unit_files.services(services),
         **unit_files.timers(system["systemd"]["timers"]),
         **amazon_init(system["virtualisation"]["amazon-init"]["enable"]),
+        **plain(MODULES, modules(system["boot"]["supportedFilesystems"])),
         **plain("/etc/udev/rules.d/99-local.rules", system["services"]["udev"]["extraRules"]),
         **plain(TMPFILES, "\n".join(system["systemd"]["tmpfiles"]["rules"])),
         **etc(system["environment"]["etc"]),
@@ -28,6 +30,11 @@ def of(system: dict[str, Any]) -> Files:
 
 def plain(path: str, text: str) -> Files:
     return {path: File(text.rstrip("\n") + "\n")} if text else {}
+
+
+def modules(file_systems: list[str]) -> str:
+    """NixOS has ZFS among `boot.kernelModules` where it is among the file systems."""
+    return "zfs" if "zfs" in file_systems else ""
 
 
 def etc(files: dict[str, dict[str, str]]) -> Files:
