@@ -10,6 +10,7 @@ from pathlib import Path
 
 from compare import same
 from examples import Example
+from host import words
 from nix import REPOSITORY, evaluate
 from unit_files import text, unit_files
 
@@ -64,6 +65,17 @@ def problems(home: Example) -> Iterator[str]:
             wanted = [" ".join(wanted)] if setting == "RestrictAddressFamilies" else wanted
             wanted = wanted if isinstance(wanted, list) else [text(wanted)]
             yield from same(f"{name}.service: {setting}", found.get(setting), wanted)
+    never = evaluate("host.nix", generated=home.generated, host="desktop")
+    if {"dormouse-drill"} & (set(never["services"]) | set(never["timers"])):
+        yield "drills are made although nobody asked for them"
+    asked = evaluate("host.nix", generated=home.generated, host="desktop", dormouse={"drill": "monthly"})
+    found, service = settings(FOLDER / "dormouse-drill.service"), asked["services"]["dormouse-drill"]
+    for setting in sorted((set(found) | set(service["serviceConfig"])) - OWN):
+        yield from same(f"dormouse-drill: {setting}", found.get(setting), [text(service["serviceConfig"].get(setting))])
+    command = found["ExecStart"][0].split()
+    yield from same("dormouse-drill.service", command[-3:], ["verify", "--deep", "--yes"])
+    yield from same("dormouse-drill", words(service["serviceConfig"]["ExecStart"])[-3:], command[-3:])
+    yield from same("dormouse-drill: timer", asked["timers"]["dormouse-drill"]["timerConfig"]["OnCalendar"], "monthly")
     grant = f"zfs allow -u dormouse {','.join(json.loads(RIGHTS.read_text()))} "
     if grant not in BY_HAND.read_text():
         yield f"{BY_HAND} lacks {grant!r}"

@@ -209,11 +209,23 @@ in
       '';
     };
 
+    drill = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "monthly";
+      description = ''
+        When any one of the replicated datasets is brought back from its archiver into a scratch dataset,
+        compared file by file with what is here, and given up again, in the format of
+        {manpage}`systemd.time(7)`. It needs as much free space as that dataset, and the key of an
+        encrypted one where its `keylocation` says. `null` for never.
+      '';
+    };
+
     onFailure = mkOption {
       type = types.listOf types.str;
       default = [ ];
       example = [ "notify@%n.service" ];
-      description = "Units that are started when a replication or an audit has failed.";
+      description = "Units that are started when a replication, an audit or a drill has failed.";
     };
 
     snapshots = {

@@ -144,6 +144,45 @@ let
       };
     };
 
+  # Mounts what has come back, which only root may: it has no sandbox, and folders of its own.
+  drill = rec {
+    description = "Restore drill of a ZFS backup";
+    inherit (cfg) onFailure;
+    wants = [ "network-online.target" ];
+    after = wants;
+    # mount(8)
+    path = paths ++ [ system ];
+    environment = builtins.foldl' (all: replication: all // secrets.environment replication) { } (
+      builtins.attrValues replications
+    );
+    restartIfChanged = false;
+    serviceConfig = {
+      Type = "oneshot";
+      RuntimeDirectory = "dormouse/drill";
+      RuntimeDirectoryMode = "0700";
+      StateDirectory = "dormouse/drill";
+      StateDirectoryMode = "0700";
+      LoadCredential = lib.unique (lib.concatMap secrets.credentials (builtins.attrValues replications));
+      ExecStart = dormouse [
+        "verify"
+        "--deep"
+        "--yes"
+      ];
+      # dormouse ends the transfer and sends the archiver to sleep, so it is told first and alone.
+      KillMode = "mixed";
+      TimeoutStopSec = "10min";
+    };
+  };
+
+  drillTimer = {
+    wantedBy = [ "timers.target" ];
+    timerConfig = {
+      OnCalendar = cfg.drill;
+      Persistent = true;
+      RandomizedDelaySec = "6h";
+    };
+  };
+
   # A folder that is missing is for `dormouse doctor` to tell.
   written = map (path: "-${path}") secrets.written;
 
@@ -209,12 +248,14 @@ in
     systemd.services =
       lib.mapAttrs' replicate replications
       // lib.optionalAttrs (cfg.audit != null) (lib.mapAttrs' audit replications)
+      // lib.optionalAttrs (cfg.drill != null) { dormouse-drill = drill; }
       // lib.optionalAttrs secrets.isReporting { dormouse-report = reporter; }
       // lib.optionalAttrs secrets.isNotifying { dormouse-stale = stale; };
 
     systemd.timers =
       lib.mapAttrs' replicateTimer replications
       // lib.optionalAttrs (cfg.audit != null) (lib.mapAttrs' auditTimer replications)
+      // lib.optionalAttrs (cfg.drill != null) { dormouse-drill = drillTimer; }
       // lib.optionalAttrs secrets.isNotifying { dormouse-stale = staleTimer; };
   };
 }

@@ -216,3 +216,6 @@ def test_the_shipped_units_back_up_on_any_linux(product: Product) -> None:
         home.run(["systemctl", "start", "dormouse-audit@safe.service"])
         said = home.run(["journalctl", "--no-pager", "--unit", "dormouse-audit@safe.service"]).stdout
         assert "0 of 1 dataset sent" in said, said
+        drilled = home.run(["systemctl", "start", "dormouse-drill.service"], timeout=300, check=False)
+        said = home.run(["journalctl", "--no-pager", "--unit", "dormouse-drill.service"]).stdout
+        assert drilled.code == 0 and "nothing differs" in said, said
