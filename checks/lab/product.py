@@ -67,6 +67,8 @@ class Product:
     folder: Path
     replications: dict[str, Any] = field(default_factory=lambda: {"safe": dict(SAFE)})
     home_secrets: str = field(default=SECRETS, kw_only=True)
+    # Of the archiver, in the spec.
+    settings: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
     def install(self) -> None:
         """Generates everything and brings each machine its part."""
@@ -83,7 +85,9 @@ class Product:
         process.run([str(binary("dormouse-generate")), *inputs, *outputs])
 
     def make_spec(self) -> dict[str, Any]:
-        return static_spec(self.replications, self.lab.archiver.address)
+        spec = static_spec(self.replications, self.lab.archiver.address)
+        spec["archivers"]["archiver"] |= self.settings
+        return spec
 
     def install_home(self) -> None:
         home = self.lab.home

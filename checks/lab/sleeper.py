@@ -25,7 +25,6 @@ class Sleeper(Product):
     """Its archiver is nowhere until it is woken."""
 
     cloud: Cloud = field(kw_only=True)
-    settings: dict[str, Any] = field(default_factory=dict, kw_only=True)
     provider: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
     def install(self) -> None:

@@ -3,6 +3,7 @@
 //! The types say what a spec can hold; `validate` says which of those make sense.
 //! Maps are ordered by name, so that the order of a file's keys never reaches an artifact.
 
+mod replication;
 mod report;
 
 use std::collections::BTreeMap;
@@ -11,8 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::Duration;
-use crate::name::{DatasetName, DatasetPattern, PoolName};
+use crate::name::PoolName;
 
+pub use replication::{OnConflict, Raw, Replication};
 pub use report::{Healthchecks, Honeycomb, Notify, Ntfy, Otlp, Ping, Prometheus, Report, Webhook};
 
 /// A whole backup system: the hosts that are backed up and the archivers that keep the backups.
@@ -46,6 +48,14 @@ pub struct Archiver {
     /// TCP port of its ssh server.
     #[serde(default = "ssh_port")]
     pub ssh_port: u16,
+    /// Ciphers that ssh may use, the first choice first, as `ssh -Q cipher` names them; its own choice when
+    /// absent. A cipher that both processors have instructions for is the fastest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_ciphers: Vec<String>,
+    /// Whether ssh compresses what it carries: for slow lines and data that are neither compressed nor
+    /// encrypted on the disk, since those are sent as they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ssh_compression: bool,
     /// How long it stays awake without an ssh session and without a receive.
     #[serde(default = "linger")]
     pub linger: Duration,
@@ -240,78 +250,6 @@ impl Default for Snapshots {
     }
 }
 
-/// A dataset tree of a host and where its copy is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Replication {
-    /// Name of the archiver.
-    pub archiver: String,
-    /// Dataset on the host.
-    pub source: DatasetName,
-    /// Dataset on the archiver, in its pool.
-    pub target: DatasetName,
-    /// Whether the datasets below `source` are replicated too.
-    #[serde(default = "yes")]
-    pub recursive: bool,
-    /// Datasets below `source` that are left out, each with everything below it; `*` stands for any
-    /// characters of one component.
-    #[serde(default)]
-    pub exclude: Vec<DatasetPattern>,
-    /// Whether encrypted datasets are sent as they lie on the disk.
-    #[serde(default)]
-    pub raw: Raw,
-    /// Whether snapshots that the host deleted are deleted on the archiver.
-    #[serde(default)]
-    pub follow_delete: bool,
-    /// How long the archiver keeps them after they were first missed on the host.
-    #[serde(default = "follow_delete_after")]
-    pub follow_delete_after: Duration,
-    /// Names of the snapshots that `follow_delete` is about; `*` stands for anything.
-    #[serde(default = "follow_delete_names")]
-    pub follow_delete_names: Vec<String>,
-    /// What becomes of a copy that is in the way of the host's dataset.
-    #[serde(default)]
-    pub on_conflict: OnConflict,
-    /// Snapshot classes after which the replication runs.
-    #[serde(default = "SnapshotClass::all")]
-    pub after: Vec<SnapshotClass>,
-    /// How long one run may take.
-    #[serde(default = "timeout")]
-    pub timeout: Duration,
-    /// Commands that systemd runs before the replication (`ExecStartPre=`).
-    #[serde(default)]
-    pub exec_start_pre: Vec<String>,
-    /// Commands that systemd runs after the replication (`ExecStopPost=`).
-    #[serde(default)]
-    pub exec_stop_post: Vec<String>,
-}
-
-/// Whether datasets are sent raw (`zfs send -w`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Raw {
-    /// Encrypted datasets are sent raw, others plain.
-    #[default]
-    Auto,
-    /// Everything is sent raw.
-    Always,
-    /// Nothing is sent raw: the archiver sees the plain data.
-    Never,
-}
-
-/// What becomes of a copy that has no snapshot in common with the host's dataset, was changed, or
-/// goes by the name that the dataset had before it was renamed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnConflict {
-    /// Nothing: the dataset is not replicated until a person has decided.
-    #[default]
-    Stop,
-    /// It is renamed: to the dataset's new name if that is why, else out of the way, and the
-    /// dataset is sent anew. Nothing is destroyed.
-    SetAside,
-}
-
 /// A class of automatic snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -382,19 +320,6 @@ const fn linger() -> Duration {
 
 const fn max_lifetime() -> Duration {
     Duration::from_secs(86_400)
-}
-
-const fn timeout() -> Duration {
-    Duration::from_secs(90_000)
-}
-
-const fn follow_delete_after() -> Duration {
-    Duration::from_secs(7 * 86_400)
-}
-
-/// The names that zfs-auto-snapshot gives.
-fn follow_delete_names() -> Vec<String> {
-    vec!["zfs-auto-snap_*".to_owned()]
 }
 
 fn instance_type() -> String {

@@ -147,7 +147,7 @@ fn what_a_client_left_running_keeps_no_archiver_awake() {
 fn a_pool_is_imported_once_and_each_host_may_receive_into_its_targets_and_send_from_them() {
     let Some(pool) = Script::of("awkward", "1st", "dormouse-pool") else { return };
     let user = "dormouse-a-host-with-a-33c2e3b7";
-    let permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,volmode";
+    let permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,userprop,volmode";
     let parent = format!("zfs [allow] [-l] [-u] [{user}] [create,mount,receive] [Cold Store.2:b/long]");
     let target = format!("zfs [allow] [-u] [{user}] [{permissions}] [Cold Store.2:b/long/My Files]");
     let import =

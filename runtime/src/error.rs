@@ -168,6 +168,14 @@ pub enum Error {
         /// The dataset.
         dataset: String,
     },
+    /// The source dataset is kept from being replicated.
+    #[error(
+        "the property dormouse:replicate of the source dataset {dataset:?} says that it stays on this host"
+    )]
+    SourceStays {
+        /// The dataset.
+        dataset: String,
+    },
     /// Datasets could not be listed, so nothing is known of them.
     #[error("cannot list {dataset:?} {place}: {detail}")]
     Listing {
@@ -281,6 +289,7 @@ impl Error {
             | Self::NoPool { .. }
             | Self::Pool { .. }
             | Self::NoSource { .. }
+            | Self::SourceStays { .. }
             | Self::Listing { .. }
             | Self::Partial { .. }
             | Self::OlderConfiguration { .. }
@@ -339,6 +348,10 @@ impl Error {
             Self::NoSource { .. } => {
                 "nothing was sent; see `zfs list`, then mend `source` in the spec".to_owned()
             }
+            Self::SourceStays { dataset } => format!(
+                "nothing was sent; `zfs get -o all dormouse:replicate {dataset}` shows where it comes from; take the \
+                 replication out of the spec, or `zfs inherit` the property there"
+            ),
             Self::Listing { .. } => {
                 "nothing was sent, since an unread list is not an empty one; run it again".to_owned()
             }

@@ -252,6 +252,8 @@ fn endpoint(
         known_hosts: context
             .file("the archivers' public keys", context.generated.join(layout::KNOWN_HOSTS))?,
         identity: context.file("the private key", key)?,
+        ciphers: archiver.ssh_ciphers.clone(),
+        compresses: archiver.ssh_compression,
         program: context.ssh_program.clone(),
     })
 }

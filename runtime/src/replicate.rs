@@ -5,6 +5,7 @@
 //! - [`batch`]: increments of many datasets
 //! - [`dataset`], [`stop`]: one dataset by itself, and what can keep it from arriving
 //! - [`stream`]: the bytes of streams
+//! - [`properties`]: keeps what was set on datasets
 //! - [`marks`]: bookmarks and holds
 //! - [`follow`]: deletes what the host has deleted
 //! - [`advice`]: what a person can do about a dataset that did not arrive
@@ -19,6 +20,7 @@ pub mod marks;
 pub mod outcome;
 pub mod planning;
 pub mod progress;
+pub mod properties;
 pub mod sides;
 pub mod stop;
 pub mod stream;
@@ -111,6 +113,7 @@ impl<'a> Run<'a> {
         let mut done = self.send(archiver, jobs, bounds, &mut holds, &mut warnings).await?;
         let connection_lost = !archiver.is_alive();
         self.acknowledge(archiver, &mut done, &mut holds, &mut warnings).await;
+        self.keep_what_was_set(archiver, &done, audit, &mut warnings).await;
         if self.replication.follow_delete && archiver.is_alive() {
             let complete = done.iter().filter(|done| done.outcome.is_complete());
             let complete = complete.map(|done| (done.job.source.name.clone(), done.job.source.clone()));
@@ -217,7 +220,7 @@ impl<'a> Run<'a> {
         let (mut made, mut small, mut alone) = (BTreeMap::new(), Vec::new(), Vec::new());
         for (index, (job, changes)) in jobs.into_iter().enumerate() {
             made.insert(index, changes);
-            match job.increments().is_some() {
+            match job.increments().is_some_and(|streams| streams.len() <= batch::STREAMS) {
                 true => small.push(Item { index, job }),
                 false => alone.push((index, job)),
             }
@@ -307,6 +310,32 @@ impl<'a> Run<'a> {
         let sent = done.iter().filter(|done| matches!(done.outcome.result, Fate::Sent | Fate::Failed));
         let names: Vec<String> = sent.filter_map(|done| Some(done.newest()?.0)).collect();
         if archiver.is_alive() { archiver.which(&names).await } else { Ok(BTreeMap::new()) }
+    }
+
+    /// Keeps with the copies what was set on datasets; an audit looks at all of them.
+    async fn keep_what_was_set(
+        &self,
+        archiver: &mut Archiver,
+        done: &[Done],
+        audit: bool,
+        warnings: &mut Vec<String>,
+    ) {
+        let complete =
+            done.iter().filter(|done| done.outcome.is_complete() && (audit || done.job.is_first()));
+        let pairs: Vec<_> =
+            complete.map(|done| (done.job.source.name.clone(), done.job.target.clone())).collect();
+        if pairs.is_empty() || !archiver.is_alive() {
+            return;
+        }
+        match self.keep_properties(archiver, &pairs).await {
+            Ok(too_much) => warnings.extend(too_much.iter().map(|dataset| {
+                format!("{dataset}: more properties are set than fit into one; a restore will not set them")
+            })),
+            Err(error) => warnings.push(format!(
+                "what is set on the datasets is not kept for a restore: {error}; the archiver's user needs \
+                 `userprop` among its rights (on EC2, `dormouse up` gives it)"
+            )),
+        }
     }
 
     /// Keeps the holds of failed datasets, which a later run resumes.

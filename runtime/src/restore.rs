@@ -7,6 +7,7 @@
 //! - [`refusal`]: why nothing is
 //! - [`fetch`], [`stop`]: one dataset's streams, and what can keep it from coming back
 //! - [`outcome`]: what came of it
+//! - [`properties`]: what was set on datasets
 //! - [`files`]: single files
 
 pub mod choice;
@@ -16,6 +17,7 @@ pub mod host;
 pub mod outcome;
 pub mod place;
 pub mod plan;
+pub mod properties;
 pub mod refusal;
 pub mod stop;
 
@@ -24,6 +26,7 @@ use std::time::Instant;
 use self::fetch::Fetcher;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
 use self::plan::{Piece, Plan, Request, Step};
+use self::properties::Properties;
 use self::refusal::Refusal;
 use crate::error::Error;
 use crate::folder;
@@ -78,15 +81,22 @@ impl<'a> Restore<'a> {
         let archiver = sessions.get(&self.run.replication.archiver).await?;
         let (datasets, from) = (count(pieces.len(), "dataset"), &self.request.archiver);
         context.say(&format!("{}: {datasets} from {from}", self.run.name));
+        let mut warnings = Vec::new();
+        let properties = Properties::of(archiver, &self.request, &pieces).await.unwrap_or_else(|error| {
+            warnings.push(format!("what was set on the datasets does not come back: {error}"));
+            Properties::default()
+        });
         let (fetcher, mut outcomes) = (Fetcher::new(context, bounds), Vec::<DatasetOutcome>::new());
         for piece in &pieces {
             let outcome = match missing_parent(piece, &outcomes) {
                 Some(outcome) => outcome,
                 None => fetcher.fetch(archiver, piece).await,
             };
+            if outcome.result == Fate::Restored {
+                warnings.extend(properties.set(context, &piece.name).await);
+            }
             outcomes.push(outcome);
         }
-        let mut warnings = Vec::new();
         // Until all are back, the same command goes on with those that are under way.
         if outcomes.iter().all(|outcome| outcome.result == Fate::Restored) {
             let unfinished = fetch::finish(context, &pieces).await.err();

@@ -32,6 +32,10 @@ pub struct Endpoint {
     pub known_hosts: PathBuf,
     /// The private key that it accepts.
     pub identity: PathBuf,
+    /// The ciphers that it may use; its own choice if there are none.
+    pub ciphers: Vec<String>,
+    /// Whether it compresses.
+    pub compresses: bool,
     /// The ssh program.
     pub program: String,
 }
@@ -58,7 +62,10 @@ impl Endpoint {
             format!("UserKnownHostsFile=\"{}\"", literal(&self.known_hosts)),
         ];
         let mut argv = vec![self.program.clone(), "-F".to_owned(), "none".to_owned(), "-T".to_owned()];
-        argv.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option]));
+        let ciphers = (!self.ciphers.is_empty()).then(|| format!("Ciphers={}", self.ciphers.join(",")));
+        let compression = self.compresses.then(|| "Compression=yes".to_owned());
+        let options = options.into_iter().chain(ciphers).chain(compression);
+        argv.extend(options.flat_map(|option| ["-o".to_owned(), option]));
         argv.extend(["-p".to_owned(), self.port.to_string(), "-l".to_owned(), self.user.clone()]);
         argv.extend(["--".to_owned(), self.address.clone()]);
         argv

@@ -1,6 +1,7 @@
 //! What the host has: the datasets of a replication, and of their snapshots those that matter; or all
 //! of them, where something is brought back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dormouse_generator::name::DatasetName;
@@ -9,7 +10,8 @@ use dormouse_generator::spec::Replication;
 use crate::error::Error;
 use crate::exec::{self, Exec};
 use crate::zfs::cursor::Cursors;
-use crate::zfs::listing::{Datasets, Listing, Unreadable};
+use crate::zfs::listing::{self, Datasets, Listing, Unreadable};
+use crate::zfs::names::Names;
 use crate::zfs::recent::Recent;
 use crate::zfs::scratch::Scratch;
 use crate::zfs::stderr::{Meaning, meaning};
@@ -44,14 +46,15 @@ pub struct Tree {
 /// Lists the datasets that the replication covers.
 ///
 /// # Errors
-/// [`Error::NoSource`] or [`Error::Listing`].
+/// [`Error::NoSource`], [`Error::SourceStays`] or [`Error::Listing`].
 pub async fn tree(exec: Exec, replication: &Replication, mark: &str) -> Result<Tree, Error> {
-    let list = |mark| argv::list_datasets(&replication.source, replication.recursive, mark);
+    let list = |more: &[&str]| argv::list_datasets(&replication.source, replication.recursive, more);
     let mut listing = Listing::default();
-    let failure = match lines(exec, &list(Some(mark)), |line| listing.push(line)).await {
+    let all = list(&[listing::REPLICATE, listing::CHANGES, mark]);
+    let failure = match lines(exec, &all, |line| listing.push(line)).await {
         Err(Failure::Command(error)) if error.stderr().contains("invalid property") => {
             listing = Listing::default();
-            lines(exec, &list(None), |line| listing.push(line)).await.err()
+            lines(exec, &list(&[listing::REPLICATE]), |line| listing.push(line)).await.err()
         }
         result => result.err(),
     };
@@ -62,7 +65,11 @@ pub async fn tree(exec: Exec, replication: &Replication, mark: &str) -> Result<T
         Some(failure) => Err(unreadable(&replication.source, &failure.to_string())),
         None => {
             let mark = listing.mark.take();
-            Ok(Tree { datasets: covered(listing.finish(), replication), mark })
+            let datasets = listing.finish();
+            if datasets.get(&replication.source).is_some_and(|source| source.stays) {
+                return Err(Error::SourceStays { dataset: replication.source.to_string() });
+            }
+            Ok(Tree { datasets: covered(datasets, replication), mark })
         }
     }
 }
@@ -75,7 +82,8 @@ pub async fn tree(exec: Exec, replication: &Replication, mark: &str) -> Result<T
 pub async fn all(exec: Exec, root: &DatasetName, recursive: bool) -> Result<Datasets, Error> {
     let failed = |failure: Failure| unreadable(root, &failure.to_string());
     let mut listing = Listing::default();
-    match lines(exec, &argv::list_datasets(root, recursive, None), |line| listing.push(line)).await {
+    let list = argv::list_datasets(root, recursive, &[listing::REPLICATE]);
+    match lines(exec, &list, |line| listing.push(line)).await {
         Err(Failure::Command(error)) if meaning(error.stderr()) == Some(Meaning::NoSuchDataset) => {
             return Ok(Datasets::new());
         }
@@ -101,7 +109,8 @@ pub async fn recent(
 ) -> Result<Datasets, Error> {
     let Replication { source, recursive, .. } = replication;
     let failed = |failure: Failure| unreadable(&replication.source, &failure.to_string());
-    let mut recent = Recent::new(datasets, cursors);
+    let names = Names::of(replication);
+    let mut recent = Recent::new(datasets, cursors, &names);
     let bookmarks = argv::list_bookmarks(source, *recursive);
     lines(exec, &bookmarks, |line| recent.bookmark(line)).await.map_err(failed)?;
     let snapshots = argv::list_snapshots(source, *recursive);
@@ -117,7 +126,9 @@ pub async fn recent(
 pub async fn histories(exec: Exec, replication: &Replication, datasets: Datasets) -> Result<Datasets, Error> {
     let argv = argv::list_histories(datasets.keys(), true);
     let listed = read_histories(exec, &argv, datasets).await;
-    listed.map_err(|failure| unreadable(&replication.source, &failure.to_string()))
+    let mut datasets = listed.map_err(|failure| unreadable(&replication.source, &failure.to_string()))?;
+    Names::of(replication).sort_out(&mut datasets);
+    Ok(datasets)
 }
 
 /// Reads what a [`argv::list_histories`] of these datasets prints, here or on an archiver.
@@ -181,13 +192,22 @@ fn unreadable(dataset: &DatasetName, detail: &str) -> Error {
 /// Leaves out children if the replication is not recursive, and what it never sends.
 fn covered(mut datasets: Datasets, replication: &Replication) -> Datasets {
     let wanted = |name: &DatasetName| replication.recursive || *name == replication.source;
-    datasets.retain(|name, _| wanted(name) && !is_left_out(name, replication));
+    datasets.retain(|name, _| wanted(name));
+    leave_out(&mut datasets, replication);
     datasets
 }
 
+/// Takes out what is never sent, with everything below it.
+pub fn leave_out(datasets: &mut Datasets, replication: &Replication) {
+    let stay: BTreeSet<DatasetName> =
+        datasets.values().filter(|dataset| dataset.stays).map(|dataset| dataset.name.clone()).collect();
+    let above = |name: &DatasetName| std::iter::successors(Some(name.clone()), DatasetName::parent);
+    let stays = |name: &DatasetName| !stay.is_empty() && above(name).any(|name| stay.contains(&name));
+    datasets.retain(|name, _| !is_left_out(name, replication) && !stays(name));
+}
+
 /// Whether a dataset is excluded, or is what a drill brings back.
-#[must_use]
-pub fn is_left_out(name: &DatasetName, replication: &Replication) -> bool {
+fn is_left_out(name: &DatasetName, replication: &Replication) -> bool {
     Scratch::holds(name) || replication.exclude.iter().any(|excluded| excluded.covers(name))
 }
 

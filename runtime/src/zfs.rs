@@ -10,8 +10,10 @@
 //! - [`compare`]: two histories to what is not as it should be
 //! - [`conflict`]: what is in the way, and where it can go
 //! - [`form`]: whether streams are raw
+//! - [`names`]: which snapshots are sent, by their names
 //! - [`follow`]: which snapshots the archiver need not keep
 //! - [`scratch`]: datasets that are ours to destroy
+//! - [`properties`]: what was set on a dataset, kept with its copy
 //! - [`argv`]: command lines
 //! - [`estimate`]: how big a stream will be
 //! - [`stderr`]: error text to its meaning
@@ -27,7 +29,9 @@ pub mod follow;
 pub mod form;
 pub mod listing;
 pub mod mark;
+pub mod names;
 pub mod plan;
+pub mod properties;
 pub mod recent;
 pub mod retention;
 pub mod schedule;
@@ -116,10 +120,16 @@ pub struct Dataset {
     pub changed: Option<i64>,
     /// The snapshot that it is a clone of; asked for on the host only.
     pub origin: Option<String>,
+    /// Whether a property of it says that it and all below it stay on the host
+    /// ([`listing::REPLICATE`]); asked for on the host only.
+    pub stays: bool,
     /// Whether snapshots were left out that may be needed; the newest is always there.
     pub partial: bool,
-    /// Its snapshots.
+    /// Its snapshots; on the host those that are sent.
     pub snapshots: Vec<Snapshot>,
+    /// Its snapshots that are not sent because of their names; one at least if there are any after what
+    /// the archiver has.
+    pub unsent: Vec<Snapshot>,
     /// Its bookmarks.
     pub bookmarks: Vec<Bookmark>,
 }
@@ -137,10 +147,10 @@ impl Dataset {
         self.snapshots.last()
     }
 
-    /// Its snapshot of this identity.
+    /// Its snapshot of this identity, sent or not.
     #[must_use]
     pub fn snapshot(&self, guid: Guid) -> Option<&Snapshot> {
-        self.snapshots.iter().find(|snapshot| snapshot.guid == guid)
+        self.snapshots.iter().chain(&self.unsent).find(|snapshot| snapshot.guid == guid)
     }
 
     /// Its bookmark of this identity.

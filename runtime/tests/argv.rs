@@ -70,8 +70,8 @@ fn commands_there_are_quoted_words_joined_by_and() {
 fn a_listing_of_snapshots_asks_for_nothing_slow() {
     let text = argv::list_snapshots(&name("tank/a"), true).join(" ");
     assert_eq!(text, "zfs list -H -p -r -t snapshot -o name,guid,createtxg tank/a");
-    let text = argv::list_datasets(&name("tank/a"), false, Some("dormouse:x")).join(" ");
-    let columns = "name,type,guid,encryptionroot,receive_resume_token,origin,snapshots_changed,dormouse:x";
+    let text = argv::list_datasets(&name("tank/a"), false, &["dormouse:x", "y"]).join(" ");
+    let columns = "name,type,guid,encryptionroot,receive_resume_token,dormouse:x,y";
     assert_eq!(text, format!("zfs list -H -p -d 0 -t filesystem,volume -o {columns} tank/a"));
 }
 

@@ -125,6 +125,7 @@ fn errors() -> Vec<Told> {
         Error::NoPool { archiver, pool: s("tank"), detail: s("cannot open 'tank': no such pool") },
         Error::Pool { archiver: s("nas"), detail: s("2 data errors, use '-v' for a list") },
         Error::NoSource { dataset: s("rpool/safe") },
+        Error::SourceStays { dataset: s("rpool/safe") },
         Error::Listing {
             dataset: s("rpool/safe"),
             place: s("on this host"),

@@ -17,7 +17,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 /// Real texts of each kind, from which others are made.
 const SEEDS: &[&str] = &[
-    "tank/a\tfilesystem\t11\t-\t-\t-\t1700000201\t1:abc\ntank/a/b c\tvolume\t12\ttank\t1-abc\ttank/a@b\t-\t1:abc\n\
+    "tank/a\tfilesystem\t11\t-\t-\t-\t-\t1700000201\t1:abc\ntank/a/b c\tvolume\t12\ttank\t1-abc\toff\ttank/a@b\t-\t1:abc\n\
      tank/a@b\t22\t9\t1700000200\t1\t4096\ntank/a@zfs-auto-snap_hourly-2026-11-01-12h00\t21\t7\n\
      tank/a#dormouse_home_nas_21\t21\t7\t1700000100\t-\t-\n",
     "v/a@zfs-auto-snap_hourly-4\t9000\t0\t\nv/a@by-hand\t8000\t0\t\nv/a@zfs-auto-snap_daily-1\t4000\t1\tv/clone\n",

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 
 use dormouse::ssh::line;
 use dormouse::zfs::plan::{Base, Stream};
+use dormouse::zfs::properties::Record;
 use dormouse::zfs::{Guid, Kind, Snapshot, argv};
 use dormouse_generator::name::DatasetName;
 use proptest::prelude::*;
@@ -76,17 +77,21 @@ fn snapshot(name: &str) -> Snapshot {
 fn it_starts_what_a_host_asks_for_word_by_word() {
     let folder = folder();
     let (one, two) = (snapshot("one two"), snapshot("two"));
+    let set = "tank/a\tmountpoint\t/srv/it's && \"so\" $(é) \\\ntank/a\tnote:x\ta\tb\n";
+    let record = Record::read(set)[&dataset("tank/a")].text().unwrap();
     let mut said = Vec::new();
     for name in ["vault/home/safe", "vault/home/safe/a.b_c:d-e", "vault/home/mail box/in box"] {
         let name = dataset(name);
         said.extend([
-            argv::list_datasets(&name, true, None),
-            argv::list_datasets(&name, false, None),
+            argv::list_datasets(&name, true, &[]),
+            argv::list_datasets(&name, false, &[]),
             argv::list_snapshots(&name, true),
             argv::list_histories([&name], true),
             argv::list_histories([&name, &dataset("vault/home/safe")], false),
             argv::list_these(&[format!("{name}@one two"), format!("{name}@two")]),
             argv::create_placeholder(&name),
+            argv::keep_record(&name, &record),
+            argv::list_records([&name, &dataset("vault/home/safe")]),
             argv::receive(&name, Kind::Filesystem),
             argv::receive(&name, Kind::Volume),
             argv::abandon(&name),
@@ -97,7 +102,7 @@ fn it_starts_what_a_host_asks_for_word_by_word() {
         ]);
     }
     for above in ["vault", "vault/home"] {
-        said.push(argv::list_datasets(&dataset(above), false, None));
+        said.push(argv::list_datasets(&dataset(above), false, &[]));
         said.push(argv::create_placeholder(&dataset(above)));
     }
     said.extend([
@@ -168,6 +173,12 @@ const THEFT: &[&str] = &[
     "zfs receive -u -x mountpoint -- vault/other",
     "zfs set readonly=off vault/home/safe",
     "zfs set dormouse:x=y vault/home/safe",
+    "zfs set dormouse:properties=x vault/home",
+    "zfs set dormouse:properties=x vault/home/safe@one",
+    "zfs set dormouse:properties=x readonly=off vault/home/safe",
+    "zfs set readonly=off dormouse:properties=x vault/home/safe",
+    "zfs set -u dormouse:properties=x vault/home/safe",
+    "zfs set dormouse:properties=x vault/home/safe vault/other",
     "zfs inherit readonly vault/home/safe",
     "zfs rename vault/home/safe vault/home/gone",
     "zfs promote vault/home/safe",

@@ -6,9 +6,9 @@ use dormouse::zfs::listing::{Datasets, Listing};
 use dormouse::zfs::mark::{Mark, property};
 use dormouse_generator::spec::Replication;
 
-const TREE: &str = "tank/safe\tfilesystem\t11\t-\t-\t-\t1000\t-\n\
-    tank/safe/a\tfilesystem\t12\t-\t-\t-\t-\t-\n\
-    tank/safe/b\tvolume\t13\t-\t-\t-\t1001\t-\n";
+const TREE: &str = "tank/safe\tfilesystem\t11\t-\t-\t-\t-\t1000\t-\n\
+    tank/safe/a\tfilesystem\t12\t-\t-\t-\t-\t-\t-\n\
+    tank/safe/b\tvolume\t13\t-\t-\t-\t-\t1001\t-\n";
 
 fn tree(text: &str) -> Datasets {
     Listing::read(text).unwrap()

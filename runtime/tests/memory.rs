@@ -11,7 +11,7 @@ use std::process::Command;
 const ZFS: &str = r##"#!/bin/sh
 case "$*" in
     set*) grep VmHWM "/proc/$PPID/status" >"$NOTES/memory"; exit ;;
-    *filesystem,volume*) script='{ print d "\tfilesystem\t" n "\t-\t-\t-\t1000000\t-" }' ;;
+    *filesystem,volume*) script='{ print d "\tfilesystem\t" n "\t-\t-\t-\t-\t1000000\t-" }' ;;
     *bookmark*) script='{ print d "#dormouse_home_nas_" n * 1000 + 1000 "\t" n * 1000 + 1000 "\t" 1000 }' ;;
     *snapshot*) script='{ for (s = 1; s <= 1000; s++)
         print d "@zfs-auto-snap_frequent-2026-11-25-" s "\t" n * 1000 + s "\t" s }' ;;

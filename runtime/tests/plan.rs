@@ -9,7 +9,7 @@ use dormouse::zfs::plan::{Base, Decision, Stream, decide, decide_by_cursor};
 use dormouse::zfs::{Bookmark, Dataset, Guid, Kind, Snapshot};
 use dormouse_generator::name::DatasetName;
 
-/// Longest history; 6 ^ LONGEST pairs of sides are tried.
+/// Longest history; 8 ^ LONGEST pairs of sides are tried.
 const LONGEST: u32 = 7;
 
 fn dataset(name: &str) -> Dataset {
@@ -21,8 +21,10 @@ fn dataset(name: &str) -> Dataset {
         token: None,
         changed: None,
         origin: None,
+        stays: false,
         partial: false,
         snapshots: vec![],
+        unsent: vec![],
         bookmarks: vec![],
     }
 }
@@ -42,20 +44,22 @@ fn bookmark(number: u64, name: &str) -> Bookmark {
     Bookmark { name: name.to_owned(), guid: Guid(1000 + number), createtxg: number, creation: number as i64 }
 }
 
-/// Both sides of the history that `code` stands for: for each snapshot, whether the host has it,
-/// only a bookmark of it, or nothing (base 3), and whether the archiver has it (base 2).
+/// Both sides of the history that `code` stands for: for each snapshot, whether the host has it, has it
+/// but does not send it, has only a bookmark of it, or nothing (base 4), and whether the archiver has
+/// it (base 2).
 fn sides(length: u32, mut code: u32) -> (Dataset, Option<Dataset>) {
     let (mut source, mut target) = (dataset("tank/a"), dataset("vault/a"));
     for number in 1..=u64::from(length) {
-        match code % 6 / 2 {
+        match code % 8 / 2 {
             0 => source.snapshots.push(snapshot(number)),
             1 => source.bookmarks.push(bookmark(number, &format!("b{number}"))),
+            2 => source.unsent.push(snapshot(number)),
             _ => {}
         }
         if code % 2 == 1 {
             target.snapshots.push(snapshot(number));
         }
-        code /= 6;
+        code /= 8;
     }
     let exists = !target.snapshots.is_empty();
     (source, exists.then_some(target))
@@ -63,7 +67,7 @@ fn sides(length: u32, mut code: u32) -> (Dataset, Option<Dataset>) {
 
 fn every_history(mut check: impl FnMut(&Dataset, Option<&Dataset>)) {
     for length in 1..=LONGEST {
-        for code in 0..6_u32.pow(length) {
+        for code in 0..8_u32.pow(length) {
             let (source, target) = sides(length, code);
             check(&source, target.as_ref());
         }
@@ -85,10 +89,8 @@ fn receive(target: &mut BTreeSet<Guid>, source: &Dataset, stream: &Stream) {
         }
         Stream::Run { from, to, count } => {
             assert!(target.contains(&from.guid) && has(from.guid));
-            let mut between = source
-                .snapshots
-                .iter()
-                .filter(|s| s.createtxg > from.createtxg && s.createtxg <= to.createtxg);
+            let all = source.snapshots.iter().chain(&source.unsent);
+            let mut between = all.filter(|s| s.createtxg > from.createtxg && s.createtxg <= to.createtxg);
             let before = target.len();
             assert!(between.all(|s| target.insert(s.guid)), "sent again");
             assert_eq!(target.len(), before + count);
@@ -101,11 +103,15 @@ fn every_plan_ends_with_the_newest_snapshot_and_sends_nothing_twice() {
     let mut sent = 0;
     every_history(|source, target| {
         let Decision::Send(streams) = decide(source, target) else { return };
-        let mut there: BTreeSet<Guid> =
+        let before: BTreeSet<Guid> =
             target.into_iter().flat_map(|copy| &copy.snapshots).map(|s| s.guid).collect();
+        let mut there = before.clone();
         streams.iter().for_each(|stream| receive(&mut there, source, stream));
         assert!(there.contains(&source.newest().unwrap().guid));
-        assert!(streams.len() <= 2, "one stream to start and one for the rest is all it takes");
+        let unsent = |guid: &Guid| source.unsent.iter().any(|snapshot| snapshot.guid == *guid);
+        assert!(!there.difference(&before).any(unsent), "sent what is not to be sent");
+        let few = streams.len() <= 2;
+        assert!(few || !source.unsent.is_empty(), "one stream to start and one for the rest is all it takes");
         sent += 1;
     });
     assert!(sent > 1000, "only {sent} histories were sent");
@@ -159,8 +165,13 @@ fn a_plan_by_cursor_is_the_plan_by_histories() {
         });
         source.bookmarks.sort_by_key(|bookmark| bookmark.createtxg);
         let acknowledged = cursors.acknowledged(&source).unwrap();
-        match decide_by_cursor(&source, copy, acknowledged) {
+        // Of snapshots that are not sent, the listing keeps one.
+        let later = source.unsent.iter().rfind(|unsent| unsent.createtxg > last.createtxg).cloned();
+        let listed = Dataset { unsent: later.into_iter().collect(), ..source.clone() };
+        match decide_by_cursor(&listed, copy, acknowledged) {
             None => assert!(source.snapshots.is_empty()),
+            // As a base, its bookmark is as good.
+            Some(_) if source.unsent.iter().any(|unsent| unsent.guid == acknowledged) => {}
             Some(decision) => {
                 assert_eq!(decision, decide(&source, target));
                 same += 1;

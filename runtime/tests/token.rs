@@ -23,12 +23,14 @@ fn source(numbers: &[u64]) -> Dataset {
         guid: Guid(1),
         changed: None,
         origin: None,
+        stays: false,
         partial: false,
         name: DatasetName::new("tank/a").unwrap(),
         kind: Kind::Filesystem,
         encryption_root: None,
         token: None,
         snapshots: numbers.iter().map(snapshot).collect(),
+        unsent: vec![],
         bookmarks: vec![],
     }
 }

@@ -99,3 +99,84 @@ def test_what_is_excluded_stays_at_home(product: Product) -> None:
     # What changes there is nothing to do.
     zfs(home, "snapshot", "tank/safe/anna/cache-1@two")
     assert "nothing to do" in product.run("replicate").stdout
+
+
+def test_what_its_owner_keeps_at_home_by_a_property_stays_there(product: Product) -> None:
+    home = product.lab.home
+    for dataset in ("anna/mail", "anna/cache/below", "bert"):
+        zfs(home, "create", "-p", f"tank/safe/{dataset}")
+    zfs(home, "set", "dormouse:replicate=off", "tank/safe/anna/cache")
+    tree.snapshot(home, "tank/safe", "one")
+    assert product.run("replicate").code == 0
+    archived = {dataset for dataset, _ in tree.guids(product.lab.archiver, COPY)}
+    assert archived == {"", "/anna", "/anna/mail", "/bert"}
+    verified = product.run("verify")
+    assert verified.code == 0 and "cache" not in verified.stdout, verified
+    # It comes with all of its snapshots once it may.
+    zfs(home, "inherit", "dormouse:replicate", "tank/safe/anna/cache")
+    assert product.run("replicate").code == 0
+    assert ("/anna/cache/below", "one") in tree.guids(product.lab.archiver, COPY)
+    # A source that may not be sent at all is no success.
+    zfs(home, "set", "dormouse:replicate=no", "tank/safe")
+    kept = product.run("replicate")
+    assert kept.code == 1 and "says that it stays on this host" in kept.stderr, kept
+
+
+def test_only_snapshots_with_the_asked_names_are_sent(product: Product) -> None:
+    home, archiver = product.lab.home, product.lab.archiver
+    zfs(home, "create", "tank/safe/child")
+
+    def only(**names: list[str]) -> None:
+        product.replications["safe"] = {**SAFE, **names}
+        product.generate()
+        product.install_home()
+
+    def replicated(*names: str) -> set[str]:
+        for name in names:
+            tree.snapshot(home, "tank/safe", name)
+        sent = product.run("replicate")
+        assert sent.code == 0, sent
+        archived = tree.guids(archiver, COPY)
+        assert {name for dataset, name in archived if dataset == "/child"} == {name for _, name in archived}
+        return {name for _, name in archived}
+
+    only(snapshot_names=["daily-*", "monthly-*"], exclude_snapshot_names=["daily-x*"])
+    wanted = {"daily-1", "daily-2", "monthly-1"}
+    assert replicated("hourly-1", "daily-1", "hourly-2", "daily-2", "daily-x1", "monthly-1", "hourly-3") == wanted
+    tree.snapshot(home, "tank/safe", "hourly-4")
+    assert "nothing to do" in product.run("replicate").stdout
+    wanted |= {"daily-3", "daily-4"}
+    assert replicated("daily-3", "daily-x2", "hourly-5", "daily-4", "hourly-6") == wanted
+    assert product.run("verify").code == 0
+    # What is newer than the archiver's newest comes when it is asked for, by increments.
+    only()
+    wanted |= {"hourly-6", "hourly-7"}
+    assert replicated("hourly-7") == wanted
+    # And what both have is built upon, whether it would be sent or not.
+    only(snapshot_names=["daily-*"])
+    assert replicated("hourly-8", "daily-5") == wanted | {"daily-5"}
+
+
+def test_ssh_takes_the_ciphers_and_the_compression_of_the_spec(product: Product) -> None:
+    home = product.lab.home
+
+    def connect_with(**settings: object) -> None:
+        product.settings = settings
+        product.generate()
+        product.install_home()
+
+    def bytes_out() -> int:
+        return int(home.run(["cat", "/sys/class/net/eth0/statistics/tx_bytes"]).stdout)
+
+    zfs(home, "create", "-o", "compression=off", "tank/safe/text")
+    home.run(["bash", "-c", "yes | head -c 8M >/tank/safe/text/file"])
+    tree.snapshot(home, "tank/safe", "one")
+    # Servers have let go of it, clients have not.
+    connect_with(ssh_ciphers=["aes128-cbc"])
+    refused = product.run("replicate")
+    assert refused.code != 0 and "no matching cipher found" in refused.stderr, refused
+    connect_with(ssh_ciphers=["aes128-gcm@openssh.com"], ssh_compression=True)
+    before = bytes_out()
+    [report] = product.report("replicate")["replications"]
+    assert report["exit"] == 0 and report["bytes"] > 8 << 20, report
+    assert bytes_out() - before < 2 << 20

@@ -1,5 +1,7 @@
 """The archiver gives up what the host has deleted, and nothing else."""
 
+from collections.abc import Sequence
+
 from checks.lab import pool, tree
 from checks.lab.cycle import COPY, SOURCE, send
 from checks.lab.pool import zfs
@@ -8,9 +10,9 @@ from checks.lab.product import SAFE, Product
 NAMES = ["daily-1", "daily-2", "mine", "daily-3", "daily-4"]
 
 
-def follow(product: Product, after: str) -> None:
+def follow(product: Product, after: str, unsent: Sequence[str] = ()) -> None:
     wanted = {"follow_delete": True, "follow_delete_after": after, "follow_delete_names": ["daily-*"]}
-    product.replications["safe"] = {**SAFE, **wanted}
+    product.replications["safe"] = {**SAFE, **wanted, "exclude_snapshot_names": unsent}
     product.generate()
     product.install_home()
 
@@ -46,6 +48,19 @@ def test_what_the_host_deleted_goes_after_its_time_and_all_else_stays(product: P
     left = archived(product)
     assert {"daily-2", "mine", "daily-5", "daily-6", "daily-7"} <= left
     assert not left & {"daily-1", "daily-3", "daily-4"}
+
+
+def test_what_is_no_longer_sent_is_not_taken_for_deleted(product: Product) -> None:
+    follow(product, "0s")
+    for name in NAMES:
+        tree.snapshot(product.lab.home, SOURCE, name)
+    send(product)
+    follow(product, "0s", unsent=["daily-1", "daily-2"])
+    zfs(product.lab.home, "destroy", f"{SOURCE}@daily-3")
+    # One run to note that it is missed, one to delete it.
+    next_run(product, "daily-5")
+    next_run(product, "daily-6")
+    assert archived(product) == {"daily-1", "daily-2", "mine", "daily-4", "daily-5", "daily-6"}
 
 
 def test_a_source_that_cannot_be_listed_deletes_nothing(product: Product) -> None:

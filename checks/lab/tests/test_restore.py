@@ -63,6 +63,38 @@ def test_a_destroyed_dataset_comes_back_whole_and_replication_goes_on(product: P
     assert pool.value(product.lab.archiver, "readonly", COPY) == "on"
 
 
+def test_what_was_set_on_datasets_comes_back_with_them(product: Product) -> None:
+    home, archiver = product.lab.home, product.lab.archiver
+    child, volume, place = f"{SOURCE}/child", f"{SOURCE}/vol", "/srv/it's here & there"
+    zfs(home, "set", "compression=zstd", "note:by=anna  b", SOURCE)
+    zfs(home, "create", "-o", f"mountpoint={place}", "-o", "quota=64M", "-o", "recordsize=16K", child)
+    zfs(home, "create", "-s", "-V", "8M", "-o", "volmode=dev", volume)
+
+    def own(dataset: str) -> list[list[str]]:
+        return [row for row in local(home, dataset) if not row[0].startswith("dormouse:")]
+
+    tree.write(home, SOURCE, "file", 1)
+    tree.snapshot(home, SOURCE, "one")
+    send(product)
+    before = {dataset: own(dataset) for dataset in (SOURCE, child, volume)}
+    assert len(before[child]) == 3
+    assert pool.value(archiver, "quota", f"{COPY}/child") == "0"
+    lose(home)
+    restored(product, "-r", SOURCE)
+    assert {dataset: own(dataset) for dataset in before} == before
+    assert pool.value(home, "mounted", child) == "no"
+    zfs(home, "mount", child)
+    assert home.run(["mountpoint", place]).code == 0
+    # An audit hears of what is set later; what is beside the dataset does not take its place.
+    zfs(home, "set", "quota=32M", child)
+    audited = product.run("replicate", "--audit")
+    assert audited.code == 0, audited
+    restored(product, "-r", SOURCE, "--to", "tank/beside")
+    assert sorted(row[0] for row in own("tank/beside/child")) == ["quota", "recordsize"]
+    assert pool.value(home, "quota", "tank/beside/child") == str(32 << 20)
+    assert pool.value(home, "mountpoint", "tank/beside/child") == "/tank/beside/child"
+
+
 @pytest.mark.long
 def test_a_snapshot_is_chosen_by_name_or_time_and_comes_back_elsewhere(product: Product) -> None:
     home = product.lab.home

@@ -64,6 +64,12 @@ pub(super) fn directives(
         ("ServerAliveInterval", "30".to_owned()),
         ("ServerAliveCountMax", "4".to_owned()),
     ]);
+    if !archiver.ssh_ciphers.is_empty() {
+        directives.push(("Ciphers", archiver.ssh_ciphers.join(",")));
+    }
+    if archiver.ssh_compression {
+        directives.push(("Compression", "yes".to_owned()));
+    }
     Ok(directives)
 }
 

@@ -17,6 +17,7 @@ const ASHIFT: std::ops::RangeInclusive<u8> = 9..=16;
 pub(super) fn check(archiver: &Archiver, path: &JsonPath, problems: &mut Vec<Problem>) {
     problems.extend(epoch(archiver.epoch, path));
     problems.extend(ssh_port(archiver, path));
+    problems.extend(ssh_ciphers(archiver, path));
     problems.extend(ashift(archiver, path));
     problems.extend(lifetimes(archiver, path));
     problems.extend(volume(archiver, path));
@@ -36,6 +37,16 @@ pub(super) fn epoch(epoch: u32, path: &JsonPath) -> Option<Problem> {
 fn ssh_port(archiver: &Archiver, path: &JsonPath) -> Option<Problem> {
     (archiver.ssh_port == 0)
         .then(|| Problem::new(path.key("ssh_port"), "port 0 is no port", "write 22, or leave it out"))
+}
+
+fn ssh_ciphers<'a>(archiver: &'a Archiver, path: &'a JsonPath) -> impl Iterator<Item = Problem> + use<'a> {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || "@.-".contains(c);
+    let ciphers = archiver.ssh_ciphers.iter().enumerate();
+    let bad = ciphers.filter(move |(_, name)| name.is_empty() || !name.chars().all(is_legal));
+    bad.map(|(index, name)| {
+        let reason = format!("no cipher is named {name:?}");
+        Problem::new(path.key("ssh_ciphers").index(index), reason, "write names that `ssh -Q cipher` prints")
+    })
 }
 
 fn ashift(archiver: &Archiver, path: &JsonPath) -> Option<Problem> {

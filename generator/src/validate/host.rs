@@ -40,6 +40,7 @@ fn check_replication(spec: &Spec, replication: &Replication, path: &JsonPath, pr
     problems.extend(target(spec, replication, path));
     excludes(replication, path, problems);
     problems.extend(triggers(replication, path));
+    snapshot_names(replication, path, problems);
     follow_delete(spec, replication, path, problems);
     let timeout = replication.timeout;
     if !TIMEOUT.contains(&timeout.as_secs()) {
@@ -71,6 +72,23 @@ fn follow_delete(spec: &Spec, replication: &Replication, path: &JsonPath, proble
         let reason = "nothing would ever be deleted";
         problems.push(Problem::new(at.clone(), reason, "name snapshots, such as \"zfs-auto-snap_*\""));
     }
+    patterns(names, &at, problems);
+}
+
+fn snapshot_names(replication: &Replication, path: &JsonPath, problems: &mut Vec<Problem>) {
+    let Replication { snapshot_names: sent, exclude_snapshot_names: excluded, .. } = replication;
+    let (at, at_excluded) = (path.key("snapshot_names"), path.key("exclude_snapshot_names"));
+    if sent.is_empty() || excluded.iter().any(|pattern| pattern == "*") {
+        let at = if sent.is_empty() { &at } else { &at_excluded };
+        let reason = "nothing would ever be sent";
+        problems.push(Problem::new(at.clone(), reason, "name snapshots, such as \"zfs-auto-snap_*\""));
+    }
+    patterns(sent, &at, problems);
+    patterns(excluded, &at_excluded, problems);
+}
+
+/// Names of snapshots, in which `*` stands for anything.
+fn patterns(names: &[String], at: &JsonPath, problems: &mut Vec<Problem>) {
     for (index, name) in names.iter().enumerate() {
         let is_legal = |c: char| c.is_ascii_alphanumeric() || "-_.: *".contains(c);
         if name.is_empty() || name.contains("**") || !name.chars().all(is_legal) {

@@ -20,7 +20,7 @@ impl Archiver {
     /// [`Error::NoPool`], [`Error::Unreachable`] or [`Error::Listing`]: never an empty list for
     /// one that could not be read.
     pub async fn tree(&self, root: &DatasetName, recursive: bool) -> Result<Datasets, Error> {
-        let argv = self.argv(&argv::list_datasets(root, recursive, None))?;
+        let argv = self.argv(&argv::list_datasets(root, recursive, &[]))?;
         let mut listing = Listing::default();
         match survey::lines(self.exec, &argv, |line| listing.push(line)).await {
             Ok(()) => Ok(listing.finish()),

@@ -22,6 +22,7 @@ use crate::zfs::Kind;
 use crate::zfs::compare::{Comparison, compare};
 use crate::zfs::conflict::former_copy;
 use crate::zfs::listing::Datasets;
+use crate::zfs::names::Names;
 
 /// Arguments of `dormouse verify`.
 #[derive(Args, Debug)]
@@ -146,7 +147,8 @@ impl Arguments {
         let orphans: Datasets = alone.filter_map(|s| Some((s.target.clone(), s.there.clone()?))).collect();
         let verified = sides.into_iter().filter_map(|sides| {
             // A copy of what is gone here is a backup, and nothing to compare.
-            let here = sides.here?;
+            let mut here = sides.here?;
+            Names::of(run.replication).sort_out_of(&mut here);
             Some(Verified {
                 run,
                 kind: here.kind,

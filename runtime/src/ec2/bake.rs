@@ -239,6 +239,8 @@ fn endpoint(
         host_key_alias: reach::host_key_alias(&machine.context.spec.name, machine.name),
         known_hosts,
         identity: machine.context.file("the administrator's private key", identity)?,
+        ciphers: Vec::new(),
+        compresses: false,
         program: machine.context.ssh_program.clone(),
     })
 }

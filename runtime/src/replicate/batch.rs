@@ -27,6 +27,10 @@ use crate::zfs::{argv, form};
 /// costs an ssh: with some dozens neither matters.
 const MOST: usize = 32;
 
+/// Most streams over one channel. Each is a command on the archiver, and Linux takes 128 KiB for all of
+/// them.
+pub const STREAMS: usize = 64;
+
 /// Channels side by side.
 const CHANNELS: usize = 2;
 
@@ -85,7 +89,13 @@ impl<'a> Batches<'a> {
         loop {
             if channels.len() < CHANNELS && !waiting.is_empty() && archiver.is_alive() {
                 let fair = waiting.len().div_ceil(CHANNELS - channels.len()).min(MOST);
-                let items = waiting.drain(..fair).collect();
+                let mut streams = 0;
+                let fits = waiting.iter().take(fair).take_while(|item| {
+                    streams += item.streams().count();
+                    streams <= STREAMS
+                });
+                let fits = fits.count().max(1);
+                let items = waiting.drain(..fits).collect();
                 channels.spawn(self.channel(archiver, items, progress.counter())?);
                 continue;
             }

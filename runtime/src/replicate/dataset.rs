@@ -8,6 +8,7 @@ use dormouse_generator::spec::{OnConflict, Replication};
 use jiff::Timestamp;
 
 use super::advice;
+use super::batch::STREAMS;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
 use super::stop::Stop;
@@ -26,6 +27,9 @@ use crate::zfs::{Dataset, argv, estimate, form};
 
 /// How long an estimate may take.
 pub const ESTIMATE: Duration = Duration::from_secs(600);
+
+/// Most streams whose sizes are estimated: a first one and the run over the rest.
+const ESTIMATES: usize = 2;
 
 /// How often, and after what pause, a dataset is tried again that the archiver calls busy. It is
 /// for as long as the receive of a run that was killed has not noticed the end of its stream.
@@ -194,8 +198,9 @@ impl<'a> Sender<'a> {
         };
         let (root, wanted) = (&self.replication.target, self.replication.raw);
         let raw = form::are_raw(&streams, &job.source, copy.get(&job.target), root, wanted);
-        for stream in streams {
-            self.stream(archiver, job, &stream, raw, outcome).await?;
+        // They follow each other over one channel, as those of a batch do.
+        for some in streams.chunks(STREAMS) {
+            self.streams(archiver, job, some, raw, outcome).await?;
         }
         Ok(())
     }
@@ -254,7 +259,7 @@ impl<'a> Sender<'a> {
             Ok(Token { to_name, bytes, .. }) => {
                 let kept = human_bytes(bytes);
                 self.context.say(&format!("  {name}: resuming {to_name}; the archiver keeps {kept} of it"));
-                self.carry(archiver, job, &argv::resume(token), estimate::read(text), outcome).await?;
+                self.carry(archiver, job, vec![argv::resume(token)], estimate::read(text), outcome).await?;
                 outcome.resumed = true;
                 outcome.snapshots += 1;
             }
@@ -266,32 +271,39 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    async fn stream(
+    async fn streams(
         &self,
         archiver: &Archiver,
         job: &Job,
-        stream: &Stream,
+        streams: &[Stream],
         raw: bool,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
-        // Nobody waits for an estimate that nobody sees.
-        let total = match self.context.shows_progress {
-            true => {
-                self.context.exec.run(&argv::estimate(&job.source.name, stream, raw), ESTIMATE).await.ok()
-            }
-            false => None,
-        };
-        let total = total.as_deref().and_then(estimate::read);
-        self.carry(archiver, job, &argv::send(&job.source.name, stream, raw), total, outcome).await?;
-        outcome.snapshots += stream.count();
+        let total = self.estimate(job, streams, raw).await;
+        let sends = streams.iter().map(|stream| argv::send(&job.source.name, stream, raw)).collect();
+        self.carry(archiver, job, sends, total, outcome).await?;
+        outcome.snapshots += streams.iter().map(Stream::count).sum::<usize>();
         Ok(())
+    }
+
+    /// How many bytes will be sent. Nobody waits for an estimate that nobody sees, nor for many.
+    async fn estimate(&self, job: &Job, streams: &[Stream], raw: bool) -> Option<u64> {
+        if !self.context.shows_progress || streams.len() > ESTIMATES {
+            return None;
+        }
+        let mut total = 0;
+        for stream in streams {
+            let argv = argv::estimate(&job.source.name, stream, raw);
+            total += estimate::read(&self.context.exec.run(&argv, ESTIMATE).await.ok()?)?;
+        }
+        Some(total)
     }
 
     async fn carry(
         &self,
         archiver: &Archiver,
         job: &Job,
-        send: &[String],
+        sends: Vec<Vec<String>>,
         total: Option<u64>,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
@@ -299,10 +311,11 @@ impl<'a> Sender<'a> {
             true => Progress::bar(job.source.name.as_str(), total),
             false => Progress::quiet(),
         };
-        let receive = archiver.argv(&argv::receive(&job.target, job.source.kind))?;
-        let sending = Sending { argv: send.to_vec(), counters: vec![progress.counter()] };
-        let result =
-            stream::run(self.context.exec, vec![sending], &receive, Way::ToArchiver, self.bounds).await;
+        let receive = argv::receive(&job.target, job.source.kind);
+        let receive = archiver.chain(&vec![receive; sends.len()])?;
+        let sending = |argv| Sending { argv, counters: vec![progress.counter()] };
+        let sendings = sends.into_iter().map(sending).collect();
+        let result = stream::run(self.context.exec, sendings, &receive, Way::ToArchiver, self.bounds).await;
         outcome.bytes += progress.bytes();
         Ok(result?)
     }

@@ -33,7 +33,7 @@ impl<'a> Run<'a> {
         let replication = self.replication;
         let target = self.target(root)?;
         let mut here = survey::all(self.context.exec, root, replication.recursive).await?;
-        here.retain(|name, _| !survey::is_left_out(name, replication));
+        survey::leave_out(&mut here, replication);
         let archiver = sessions.get(&replication.archiver).await?;
         let mut there = archiver.list_with_times(&target, replication.recursive).await?;
         let mut names: BTreeSet<DatasetName> = here.keys().cloned().collect();

@@ -4,7 +4,7 @@ use dormouse_generator::name::DatasetName;
 
 use super::plan::{Base, Stream};
 use super::scratch::Scratch;
-use super::{Kind, Snapshot, follow, listing, retention};
+use super::{Kind, Snapshot, follow, listing, properties, retention};
 
 /// Names a dataset that Dormouse made only to hold others: `dormouse:placeholder=<its name>`.
 /// The value tells it from the datasets below, which inherit the property.
@@ -30,14 +30,10 @@ fn list(kinds: &str, columns: &str, recursive: bool, own: &str, dataset: &Datase
         .concat()
 }
 
-/// Lists filesystems and zvols, without their snapshots. With `mark`, when their snapshots last
-/// changed and that property too.
+/// Lists filesystems and zvols, without their snapshots; with more columns if they are asked for.
 #[must_use]
-pub fn list_datasets(dataset: &DatasetName, recursive: bool, mark: Option<&str>) -> Vec<String> {
-    let columns = match mark {
-        Some(mark) => format!("{},{},{mark}", listing::DATASET, listing::CHANGES),
-        None => listing::DATASET.to_owned(),
-    };
+pub fn list_datasets(dataset: &DatasetName, recursive: bool, more: &[&str]) -> Vec<String> {
+    let columns = [&[listing::DATASET], more].concat().join(",");
     list("filesystem,volume", &columns, recursive, "0", dataset)
 }
 
@@ -84,6 +80,40 @@ pub fn list_these(snapshots: &[String]) -> Vec<String> {
 #[must_use]
 pub fn set(dataset: &DatasetName, property: &str, value: &str) -> Vec<String> {
     words(["zfs", "set", &format!("{property}={value}"), dataset.as_str()])
+}
+
+/// Lists what was set on datasets: name, property, value.
+#[must_use]
+pub fn list_set_properties<'a>(datasets: impl IntoIterator<Item = &'a DatasetName>) -> Vec<String> {
+    let get = ["zfs", "get", "-H", "-p", "-s", "local,received", "-o", "name,property,value", "all"];
+    words(get).into_iter().chain(datasets.into_iter().map(ToString::to_string)).collect()
+}
+
+/// Keeps with a copy what was set on its dataset.
+#[must_use]
+pub fn keep_record(copy: &DatasetName, record: &str) -> Vec<String> {
+    set(copy, properties::RECORD, record)
+}
+
+/// Lists what is kept with copies: name, record.
+#[must_use]
+pub fn list_records<'a>(copies: impl IntoIterator<Item = &'a DatasetName>) -> Vec<String> {
+    let columns = format!("name,{}", properties::RECORD);
+    let list = ["zfs", "list", "-H", "-p", "-t", "filesystem,volume", "-o", &columns];
+    words(list).into_iter().chain(copies.into_iter().map(ToString::to_string)).collect()
+}
+
+/// Sets properties, given as `name=value`, of a dataset that stays unmounted (zfs-set(8) `-u`, which
+/// OpenZFS has since 2.2).
+#[must_use]
+pub fn set_all(dataset: &DatasetName, assignments: &[String]) -> Vec<String> {
+    [words(["zfs", "set", "-u"]), assignments.to_vec(), words([dataset.as_str()])].concat()
+}
+
+/// Sets a property, given as `name=value`, that mounts nothing.
+#[must_use]
+pub fn set_one(dataset: &DatasetName, assignment: &str) -> Vec<String> {
+    words(["zfs", "set", assignment, dataset.as_str()])
 }
 
 /// Asks whether a pool keeps the times at which snapshots change: it does with this feature.

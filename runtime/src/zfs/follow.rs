@@ -3,8 +3,7 @@
 //! A snapshot that is missed on the host gets a note on the archiver, with the time. When that is
 //! long enough ago, and the snapshot is missed still, it goes.
 
-use glob::Pattern;
-
+use super::names::matches;
 use super::plan::{Base, common};
 use super::{Dataset, Snapshot};
 
@@ -78,12 +77,6 @@ pub fn read(text: &str) -> Option<Vec<Missed>> {
         }
     }
     Some(all)
-}
-
-/// Whether a name fits a pattern in which `*` stands for anything.
-#[must_use]
-pub fn matches(pattern: &str, name: &str) -> bool {
-    Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(name))
 }
 
 #[cfg(test)]

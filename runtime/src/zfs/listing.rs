@@ -12,6 +12,13 @@ use super::{Bookmark, Dataset, Guid, Kind, Snapshot};
 /// The columns of datasets, in the order in which [`Listing::push`] reads them.
 pub const DATASET: &str = "name,type,guid,encryptionroot,receive_resume_token";
 
+/// The column that follows on the host: a property that datasets inherit, by which whoever owns a dataset
+/// keeps it from being replicated.
+pub const REPLICATE: &str = "dormouse:replicate";
+
+/// What that says then.
+const STAYS: [&str; 3] = ["off", "no", "false"];
+
 /// Columns that follow where they are asked for, and then the tree's mark; OpenZFS has the second
 /// since 2.2.
 pub const CHANGES: &str = "origin,snapshots_changed";
@@ -53,7 +60,8 @@ impl Listing {
     #[must_use]
     pub fn of(mut datasets: Datasets) -> Self {
         for dataset in datasets.values_mut() {
-            (dataset.snapshots, dataset.bookmarks, dataset.partial) = (vec![], vec![], false);
+            (dataset.snapshots, dataset.unsent) = (vec![], vec![]);
+            (dataset.bookmarks, dataset.partial) = (vec![], false);
         }
         Self { datasets, mark: None }
     }
@@ -112,14 +120,14 @@ impl Listing {
 
     fn dataset(&mut self, name: &str, rest: &[&str]) -> Result<(), String> {
         let (kind, guid, root, token, more) = match *rest {
-            [kind, guid, root, token, ref more @ ..] if matches!(more.len(), 0 | 3) => {
+            [kind, guid, root, token, ref more @ ..] if matches!(more.len(), 0 | 1 | 4) => {
                 (kind, guid, root, token, more)
             }
             _ => return Err(format!("{} columns", rest.len() + 1)),
         };
         let name = DatasetName::new(name)?;
         let [origin, changed, mark] = match *more {
-            [origin, changed, mark] => {
+            [_, origin, changed, mark] => {
                 [origin, changed, mark].map(|text| (text != "-").then(|| text.to_owned()))
             }
             _ => [None, None, None],
@@ -136,8 +144,10 @@ impl Listing {
             token: (token != "-").then(|| token.to_owned()),
             changed: changed.as_deref().map(number).transpose()?,
             origin,
+            stays: more.first().is_some_and(|replicate| STAYS.contains(replicate)),
             partial: false,
             snapshots: Vec::new(),
+            unsent: Vec::new(),
             bookmarks: Vec::new(),
         };
         if self.datasets.is_empty() {
@@ -203,8 +213,8 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 mod tests {
     use super::*;
 
-    const TREE: &str = "tank/safe\tfilesystem\t11\t-\t-\t-\t1700000201\t1:abc\n\
-        tank/safe/disk\tvolume\t12\ttank\t1-abc\ttank/a@b\t-\t1:abc\n\
+    const TREE: &str = "tank/safe\tfilesystem\t11\t-\t-\t-\t-\t1700000201\t1:abc\n\
+        tank/safe/disk\tvolume\t12\ttank\t1-abc\toff\ttank/a@b\t-\t1:abc\n\
         tank/safe@b\t22\t9\t1700000200\t1\t4096\n\
         tank/safe@a b\t21\t7\n\
         tank/safe#m\t21\t7\t1700000100\t-\t-\n";
@@ -230,6 +240,7 @@ mod tests {
             (Some("tank"), Kind::Volume, Some("1-abc"))
         );
         assert_eq!((disk.changed, disk.origin.as_deref()), (None, Some("tank/a@b")));
+        assert_eq!((safe.stays, disk.stays), (false, true));
     }
 
     #[test]
@@ -239,7 +250,7 @@ mod tests {
             "tank",
             "tank\tfilesystem\tx\t-\t-",
             "tank\tfilesystem\t1\t-",
-            "tank\tfilesystem\t1\t-\t-\t-\tsoon\t-",
+            "tank\tfilesystem\t1\t-\t-\t-\t-\tsoon\t-",
             "tank/a@b\t1\t2",
             "t\tshare\t1\t-\t-",
         ] {

@@ -66,6 +66,8 @@ impl fmt::Display for Mark {
 fn digest(datasets: &Datasets, replication: &Replication) -> String {
     let mut hash = Sha256::new();
     hash.update(replication.target.as_str());
+    let Replication { snapshot_names, exclude_snapshot_names, .. } = replication;
+    hash.update(format!("\n{snapshot_names:?}\t{exclude_snapshot_names:?}"));
     for dataset in datasets.values() {
         let origin = dataset.origin.as_deref().unwrap_or("-");
         let changed = dataset.changed.unwrap_or(-1);

@@ -212,9 +212,12 @@ fn later<'a>(source: &'a Dataset, base: &Base) -> &'a [Snapshot] {
 }
 
 /// The fewest streams that bring every later snapshot: a first one if the base is no snapshot
-/// (`zfs send -I` refuses bookmarks, openzfs issue 12415), then one run over all the rest.
+/// (`zfs send -I` refuses bookmarks, openzfs issue 12415), then one run over all the rest; or one for each,
+/// where a run could bring snapshots that are not to be sent.
 #[must_use]
 pub fn streams(source: &Dataset, base: Option<Base>) -> Vec<Stream> {
+    let after = base.as_ref().map_or(0, Base::createtxg);
+    let is_mixed = source.unsent.iter().any(|unsent| unsent.createtxg > after);
     let (mut streams, from, rest) = match base {
         Some(Base::Snapshot(snapshot)) => {
             let rest = later(source, &Base::Snapshot(snapshot.clone()));
@@ -232,6 +235,14 @@ pub fn streams(source: &Dataset, base: Option<Base>) -> Vec<Stream> {
         },
     };
     match (from, rest) {
+        (Some(from), [_, _, ..]) if is_mixed => {
+            let bases = std::iter::once(&from).chain(rest);
+            streams.extend(
+                bases
+                    .zip(rest)
+                    .map(|(from, to)| Stream::Step { from: Base::Snapshot(from.clone()), to: to.clone() }),
+            );
+        }
         (Some(from), [to]) => streams.push(Stream::Step { from: Base::Snapshot(from), to: to.clone() }),
         (Some(from), [.., to]) => streams.push(Stream::Run { from, to: to.clone(), count: rest.len() }),
         _ => {}

@@ -9,6 +9,7 @@ use dormouse_generator::name::DatasetName;
 use super::Dataset;
 use super::cursor::Cursors;
 use super::listing::{Datasets, Numbers, Unreadable};
+use super::names::Names;
 
 /// Most snapshots that are kept of a dataset; one that is further behind is listed by itself.
 /// (One more is its base.)
@@ -18,6 +19,7 @@ pub const MOST: usize = 100;
 #[derive(Debug)]
 pub struct Recent<'a> {
     cursors: &'a Cursors,
+    names: &'a Names,
     datasets: Datasets,
     /// The dataset of the last line: lines of one dataset follow each other.
     last: Option<DatasetName>,
@@ -26,8 +28,8 @@ pub struct Recent<'a> {
 impl<'a> Recent<'a> {
     /// For these datasets; lines of others are passed over.
     #[must_use]
-    pub fn new(datasets: Datasets, cursors: &'a Cursors) -> Self {
-        Self { cursors, datasets, last: None }
+    pub fn new(datasets: Datasets, cursors: &'a Cursors, names: &'a Names) -> Self {
+        Self { cursors, names, datasets, last: None }
     }
 
     /// Takes a bookmark. Only ours matter.
@@ -48,10 +50,17 @@ impl<'a> Recent<'a> {
     /// # Errors
     /// When the line cannot be read.
     pub fn snapshot(&mut self, line: &str) -> Result<(), Unreadable> {
-        let cursors = self.cursors;
+        let (cursors, names) = (self.cursors, self.names);
         self.with(line, '@', |dataset, name, numbers| {
             let from = if dataset.partial { None } else { acknowledged_txg(cursors, dataset) };
             if from.is_some_and(|from| numbers.createtxg < from) {
+                return;
+            }
+            if !names.send(name) {
+                // One tells that there are some.
+                if from.is_none_or(|from| numbers.createtxg > from) {
+                    dataset.unsent = vec![numbers.snapshot(name)];
+                }
                 return;
             }
             dataset.snapshots.push(numbers.snapshot(name));
@@ -112,9 +121,17 @@ mod tests {
         Listing::read(&(0..count).map(line).collect::<String>()).unwrap()
     }
 
+    fn names_but(excluded: &[&str]) -> Names {
+        let excluded: Vec<String> = excluded.iter().map(|name| (*name).to_owned()).collect();
+        let replication = serde_json::json!({
+            "archiver": "nas", "source": "tank", "target": "vault/tank", "exclude_snapshot_names": excluded
+        });
+        Names::of(&serde_json::from_value(replication).unwrap())
+    }
+
     fn read(count: usize, bookmarks: &[&str], snapshots: &[&str]) -> Datasets {
-        let cursors = Cursors::new("home", "nas");
-        let mut recent = Recent::new(datasets(count), &cursors);
+        let (cursors, names) = (Cursors::new("home", "nas"), names_but(&["no*"]));
+        let mut recent = Recent::new(datasets(count), &cursors, &names);
         bookmarks.iter().for_each(|line| recent.bookmark(line).unwrap());
         snapshots.iter().for_each(|line| recent.snapshot(line).unwrap());
         recent.finish()
@@ -130,12 +147,14 @@ mod tests {
             "tank/d0@a\t1\t10",
             "tank/d0@b\t2\t20",
             "tank/d0@c\t3\t30",
+            "tank/d0@not\t6\t25",
             "tank/d1@a\t4\t10",
             "tank/d1@b\t5\t20",
         ];
         let all = read(2, &["tank/d0#x\t1\t10", "tank/d0#dormouse_home_nas_2\t2\t20"], &snapshots);
         let [d0, d1] = [0, 1].map(|n| &all[&DatasetName::new(format!("tank/d{n}")).unwrap()]);
         assert_eq!((names(d0), d0.partial, d0.bookmarks.len()), (vec!["b", "c"], false, 1));
+        assert_eq!((d0.unsent.len(), d1.unsent.len()), (1, 0));
         assert_eq!((names(d1), d1.partial), (vec!["b"], true), "nothing is known of it: the newest alone");
     }
 
@@ -153,9 +172,9 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_read_is_an_error() {
-        let cursors = Cursors::new("home", "nas");
+        let (cursors, names) = (Cursors::new("home", "nas"), names_but(&[]));
         for line in ["", "tank/d0", "tank/d0@a", "tank/d0@a\tx\t1", "tank/d0@a\t1"] {
-            assert!(Recent::new(datasets(1), &cursors).snapshot(line).is_err(), "{line:?}");
+            assert!(Recent::new(datasets(1), &cursors, &names).snapshot(line).is_err(), "{line:?}");
         }
     }
 }

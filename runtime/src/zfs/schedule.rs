@@ -95,12 +95,19 @@ impl Job {
         let theirs = self.copy.as_ref().and_then(Dataset::newest).map(|snapshot| snapshot.guid);
         let newest = self.source.newest().map(|snapshot| snapshot.guid);
         self.source.snapshots.retain(|snapshot| [newest, theirs].contains(&Some(snapshot.guid)));
+        self.source.unsent.clear();
         if let Some(copy) = &mut self.copy {
             copy.snapshots.retain(|snapshot| Some(snapshot.guid) == theirs);
             copy.bookmarks.clear();
         }
         self.source.partial = true;
         self
+    }
+
+    /// Whether the copy is new: nothing was in common before.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.age.is_none() && self.source.newest().is_some()
     }
 
     /// Whether anything is sent or made without touching what is there.

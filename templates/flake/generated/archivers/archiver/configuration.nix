@@ -24,16 +24,17 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL/xjBexW2NEtnNP9VZFbtfK0BP4fMMgcP84kg/WN33t";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDGPSW0V+QJQoqSb3bd4GM2JHWzX1AOQGQWQKtu2Mdrn";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMp/PxJeUxCUJ7ylXXuGkAFt3OTCc3a+oMxWH4Jo9jkQ";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICapTfz246R93BefP7Myk3Oq4jj4qTkvrai816FJEpSd";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
-  # `zfs send -I`, by which it comes back. Without destroy and rollback no host can take back what it sent.
-  permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,volmode";
+  # `zfs send -I`, by which it comes back, and userprop for what was set on it. Without destroy and rollback
+  # no host can take back what it sent.
+  permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,userprop,volmode";
 
   zfs = config.boot.zfs.package;
 in
@@ -215,6 +216,10 @@ in
           ;;
         "zfs create")
           only "-u" "-o=canmount=off -o=mountpoint=none -o=readonly=on -o=dormouse:placeholder=*" near "''${@:3}"
+          ;;
+        "zfs set")
+          # What was set on a dataset at home.
+          [ "$#" = 4 ] && [[ $3 == dormouse:properties=* ]] && own_dataset "$4"
           ;;
         "zfs send")
           if only "-L -P -c -n -v -w" "-I=* -i=*" own "''${@:3}"; then return 0; fi

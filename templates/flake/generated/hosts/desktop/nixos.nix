@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIsqBFAnRCDml3fdCiD7hZRUCoTU9+CxCCIydGkpru22";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP5T7DhhLahuKnfxw0FzEI5LN5ZM3DNiKmAo/tsxmBlX";
     };
 
     replications.safe = {

@@ -32,8 +32,9 @@ let
   adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFlROeDLjZXs+8RcaguWtxAQvJMn0hs9NEcmymS1wMsC";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
-  # `zfs send -I`, by which it comes back. Without destroy and rollback no host can take back what it sent.
-  permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,volmode";
+  # `zfs send -I`, by which it comes back, and userprop for what was set on it. Without destroy and rollback
+  # no host can take back what it sent.
+  permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,userprop,volmode";
 
   zfs = config.boot.zfs.package;
 in
@@ -215,6 +216,10 @@ in
           ;;
         "zfs create")
           only "-u" "-o=canmount=off -o=mountpoint=none -o=readonly=on -o=dormouse:placeholder=*" near "''${@:3}"
+          ;;
+        "zfs set")
+          # What was set on a dataset at home.
+          [ "$#" = 4 ] && [[ $3 == dormouse:properties=* ]] && own_dataset "$4"
           ;;
         "zfs send")
           if only "-L -P -c -n -v -w" "-I=* -i=*" own "''${@:3}"; then return 0; fi

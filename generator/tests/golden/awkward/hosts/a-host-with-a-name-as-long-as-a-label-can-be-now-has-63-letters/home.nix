@@ -40,6 +40,8 @@ let
       ControlPath = "none";
       ServerAliveInterval = "30";
       ServerAliveCountMax = "4";
+      Ciphers = "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com";
+      Compression = "yes";
     };
   };
 in

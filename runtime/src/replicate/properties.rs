@@ -1,0 +1,82 @@
+//! Keeps with each copy what was set on its dataset: at its first send, and at each audit.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dormouse_generator::name::DatasetName;
+
+use super::Run;
+use crate::archiver::{Archiver, NAMES};
+use crate::error::Error;
+use crate::zfs::argv;
+use crate::zfs::properties::Record;
+
+/// How long it may take to list properties.
+const LISTING: Duration = Duration::from_secs(600);
+
+/// Most bytes of values in one command there: a shell's command line has at most 128 KiB.
+const BYTES: usize = 48 << 10;
+
+impl Run<'_> {
+    /// Keeps what was set on these datasets with their copies, where that is not there already. Returns
+    /// those of which too much was set.
+    ///
+    /// # Errors
+    /// When it cannot be listed or kept.
+    pub(super) async fn keep_properties(
+        &self,
+        archiver: &Archiver,
+        pairs: &[(DatasetName, DatasetName)],
+    ) -> Result<Vec<DatasetName>, Error> {
+        let mut too_much = Vec::new();
+        for some in pairs.chunks(NAMES) {
+            let list = argv::list_set_properties(some.iter().map(|(source, _)| source));
+            let said = self.context.exec.run(&list, LISTING).await.map_err(Error::Program)?;
+            let mut set = Record::read(&said);
+            let kept = archiver.records(some.iter().map(|(_, copy)| copy)).await?;
+            let (mut commands, mut bytes) = (Vec::new(), 0);
+            for (source, copy) in some {
+                let record = set.remove(source).unwrap_or_else(|| Record::empty(source.as_str()));
+                let Some(text) = record.text() else {
+                    too_much.push(source.clone());
+                    continue;
+                };
+                if kept.get(copy) == Some(&text) {
+                    continue;
+                }
+                bytes += text.len();
+                commands.push(argv::keep_record(copy, &text));
+                if bytes > BYTES {
+                    archiver.query_all(&std::mem::take(&mut commands)).await?;
+                    bytes = 0;
+                }
+            }
+            if !commands.is_empty() {
+                archiver.query_all(&commands).await?;
+            }
+        }
+        Ok(too_much)
+    }
+}
+
+impl Archiver {
+    /// The values of [`crate::zfs::properties::RECORD`] of these copies; those below inherit them.
+    ///
+    /// # Errors
+    /// As [`Archiver::query`].
+    pub async fn records(
+        &self,
+        copies: impl Iterator<Item = &DatasetName>,
+    ) -> Result<BTreeMap<DatasetName, String>, Error> {
+        let mut all = BTreeMap::new();
+        let copies: Vec<&DatasetName> = copies.collect();
+        for some in copies.chunks(NAMES) {
+            let said = self.command(&argv::list_records(some.iter().copied())).await?;
+            let pairs = said.lines().filter_map(|line| line.split_once('\t'));
+            all.extend(
+                pairs.filter_map(|(name, text)| Some((DatasetName::new(name).ok()?, text.to_owned()))),
+            );
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,61 @@
+//! Sets on a dataset that is back what was set on it when it was sent.
+
+use std::collections::BTreeMap;
+
+use dormouse_generator::name::DatasetName;
+
+use super::host::LOOK;
+use super::plan::{Piece, Request};
+use crate::archiver::Archiver;
+use crate::context::Context;
+use crate::error::Error;
+use crate::zfs::argv;
+use crate::zfs::properties::{Record, mounts};
+
+/// What the archiver keeps of the datasets that are brought back, by their names here.
+#[derive(Debug, Default)]
+pub struct Properties {
+    assignments: BTreeMap<DatasetName, Vec<String>>,
+}
+
+impl Properties {
+    /// Asks the archiver.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn of(archiver: &Archiver, request: &Request, pieces: &[Piece]) -> Result<Self, Error> {
+        let kept = archiver.records(pieces.iter().map(|piece| &piece.copy.name)).await?;
+        let assignments = pieces.iter().filter_map(|piece| {
+            let relative = piece.name.relative_to(&request.to)?;
+            let of = request.dataset.join(relative).ok()?;
+            let record = Record::parse(kept.get(&piece.copy.name)?, &of)?;
+            Some((piece.name.clone(), record.assignments(of == piece.name)))
+        });
+        Ok(Self { assignments: assignments.collect() })
+    }
+
+    /// What will be set on a dataset, as `name=value`.
+    #[must_use]
+    pub fn get(&self, name: &DatasetName) -> &[String] {
+        self.assignments.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Sets it, each by itself if not all together can be; returns what could not be set, and why.
+    pub async fn set(&self, context: &Context, name: &DatasetName) -> Vec<String> {
+        let all = self.get(name);
+        if all.is_empty() || context.exec.run(&argv::set_all(name, all), LOOK).await.is_ok() {
+            return vec![];
+        }
+        let mut failed = Vec::new();
+        for one in all {
+            let argv = match mounts(one) {
+                true => argv::set_all(name, std::slice::from_ref(one)),
+                false => argv::set_one(name, one),
+            };
+            if let Err(error) = context.exec.run(&argv, LOOK).await {
+                failed.push(format!("{name}: {one} is not set: {error}"));
+            }
+        }
+        failed
+    }
+}
