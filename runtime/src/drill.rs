@@ -1,10 +1,14 @@
 //! A restore drill: what is on the archiver comes back into a scratch dataset and is compared with
-//! what is here, file by file; then the scratch dataset goes.
+//! what is here, file by file, or byte by byte if it is a zvol; then the scratch dataset goes.
 //!
 //! - [`tree`]: two trees of files to what differs
+//! - [`volume`]: two zvols to what differs
+//! - [`contents`]: two files to where they differ
 
+pub mod contents;
 pub mod tree;
 pub mod trouble;
+pub mod volume;
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -42,10 +46,13 @@ pub struct Drill<'a> {
     run: Run<'a>,
     /// The dataset.
     pub dataset: DatasetName,
+    kind: Kind,
     /// Its newest snapshot that both sides have.
     pub snapshot: Snapshot,
     /// Where it comes back.
     pub scratch: Scratch,
+    /// A clone of the snapshot that is here, for a zvol: its device shows what the snapshot holds.
+    twin: Scratch,
 }
 
 /// What a drill found.
@@ -66,7 +73,7 @@ impl<'a> Drill<'a> {
     /// A drill of a dataset's newest snapshot that both sides have.
     ///
     /// # Errors
-    /// [`Trouble::Volume`] and [`Trouble::NothingInCommon`].
+    /// [`Trouble::NothingInCommon`].
     pub fn new(
         run: Run<'a>,
         dataset: &DatasetName,
@@ -74,12 +81,10 @@ impl<'a> Drill<'a> {
         newest: Option<&Snapshot>,
     ) -> Result<Self, Error> {
         let dataset = dataset.clone();
-        if kind == Kind::Volume {
-            return Err(Trouble::Volume { dataset }.into());
-        }
         let Some(snapshot) = newest.cloned() else { return Err(Trouble::NothingInCommon { dataset }.into()) };
-        let scratch = Scratch::new(dataset.pool(), rand::random()).map_err(std::io::Error::other)?;
-        Ok(Self { run, dataset, snapshot, scratch })
+        let scratch = || Scratch::new(dataset.pool(), rand::random()).map_err(std::io::Error::other);
+        let (scratch, twin) = (scratch()?, scratch()?);
+        Ok(Self { run, dataset, kind, snapshot, scratch, twin })
     }
 
     /// The restore that it begins with.
@@ -126,7 +131,13 @@ impl<'a> Drill<'a> {
             Some(message) => Err(Trouble::NotBack { dataset: self.dataset.clone(), message }.into()),
             None => self.compare(key).await,
         };
-        let gone = self.destroy().await;
+        let gone = match self.kind {
+            Kind::Filesystem => self.destroy(&self.scratch).await,
+            Kind::Volume => {
+                let twin = self.destroy_twin().await;
+                self.destroy(&self.scratch).await.and(twin)
+            }
+        };
         if let (Err(left), Err(_)) = (&gone, &compared) {
             // Only one error is returned, and what is left behind has to be told all the same.
             print_error(left, "");
@@ -140,11 +151,29 @@ impl<'a> Drill<'a> {
         if let Some(key) = key {
             self.command(&argv::load_key(self.scratch.name(), key)).await?;
         }
+        if self.kind == Kind::Volume {
+            return self.compare_volumes().await;
+        }
         let here = self.open(&self.dataset).await?;
         let there = self.open(self.scratch.name()).await?;
         self.run.context.say(&format!("{}@{}: comparing every file", self.dataset, self.snapshot.name));
         let comparing = tokio::task::spawn_blocking(move || tree::compare(&path(&here), &path(&there)));
         comparing.await.map_err(|error| std::io::Error::other(error).into())
+    }
+
+    async fn compare_volumes(&self) -> Result<Compared, Error> {
+        self.command(&argv::clone_scratch(&self.dataset, &self.snapshot.name, &self.twin)).await?;
+        self.command(&argv::show_scratch(&self.scratch)).await?;
+        let (here, there) = (volume::open(&self.twin).await?, volume::open(&self.scratch).await?);
+        self.run.context.say(&format!("{}@{}: comparing every byte", self.dataset, self.snapshot.name));
+        let comparing = tokio::task::spawn_blocking(move || volume::compare(here, there));
+        comparing.await.map_err(|error| std::io::Error::other(error).into())
+    }
+
+    /// The clone, if it was made.
+    async fn destroy_twin(&self) -> Result<(), Error> {
+        let left = leftovers(self.exec(), self.dataset.pool()).await?;
+        if left.contains(self.twin.name()) { self.destroy(&self.twin).await } else { Ok(()) }
     }
 
     /// Opens the snapshot's root. Its mount is no longer in any folder then, and goes with the last
@@ -158,16 +187,16 @@ impl<'a> Drill<'a> {
         Ok(root?.into())
     }
 
-    /// Destroys the scratch dataset, which this drill has made.
-    async fn destroy(&self) -> Result<(), Error> {
+    /// Destroys a scratch dataset, which this drill has made.
+    async fn destroy(&self, scratch: &Scratch) -> Result<(), Error> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.command(&argv::destroy_scratch(&self.scratch)).await {
+            match self.command(&argv::destroy_scratch(scratch)).await {
                 Ok(()) => return Ok(()),
                 Err(_) if tries < TRIES => tokio::time::sleep(PAUSE).await,
                 Err(error) => {
-                    let (scratch, detail) = (self.scratch.name().clone(), error.to_string());
+                    let (scratch, detail) = (scratch.name().clone(), error.to_string());
                     return Err(Trouble::Left { scratch, detail }.into());
                 }
             }

@@ -2,7 +2,8 @@
 //!
 //! - [`outcome`]: what came of it
 //! - [`planning`]: both sides to jobs
-//! - [`batch`]: increments of many datasets
+//! - [`batch`]: many small ones together
+//! - [`rest`]: all others, in an order in which each finds its place
 //! - [`dataset`], [`stop`]: one dataset by itself, and what can keep it from arriving
 //! - [`stream`]: the bytes of streams
 //! - [`properties`]: keeps what was set on datasets
@@ -21,6 +22,7 @@ pub mod outcome;
 pub mod planning;
 pub mod progress;
 pub mod properties;
+pub mod rest;
 pub mod sides;
 pub mod stop;
 pub mod stream;
@@ -31,9 +33,9 @@ use std::time::{Duration, Instant, SystemTime};
 use dormouse_generator::spec::{OnConflict, Replication};
 
 use self::batch::{Batches, Ended, Item};
-use self::dataset::Sender;
 use self::marks::Holds;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
+use self::rest::Rest;
 use self::stream::Bounds;
 use crate::archiver::Archiver;
 use crate::context::Context;
@@ -225,24 +227,20 @@ impl<'a> Run<'a> {
                 false => alone.push((index, job)),
             }
         }
-        let ended = Batches::new(self.context, self.replication, bounds).send(archiver, small).await?;
-        let Ended { done: mut sent, doubtful } = ended;
-        let sender = Sender::new(self.context, self.replication, bounds);
+        let Ended { done: mut sent, doubtful } =
+            Batches::new(self.context, self.replication, bounds).send(archiver, small).await?;
+        let rest = Rest::new(self.context, self.replication, bounds);
         for (index, job) in doubtful {
-            let outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
-            match sender.anew(archiver, job.clone()).await {
-                Ok(job) => alone.push((index, job)),
-                Err(error) => sent.push((index, job, outcome.failed(error.to_string(), error.help()))),
+            match rest.anew(archiver, index, job).await {
+                Ok(anew) => alone.push(anew),
+                Err(failed) => sent.push(*failed),
             }
         }
         let sending = alone.iter().filter(|(_, job)| job.sends(sets_aside));
         if let Err(error) = holds.add(sending.flat_map(|(_, job)| job.needs.clone()).collect()).await {
             warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
         }
-        for (index, job) in alone {
-            let outcome = sender.send(archiver, &job).await;
-            sent.push((index, job, outcome));
-        }
+        sent.extend(rest.send(archiver, alone).await?);
         sent.sort_by_key(|(index, ..)| *index);
         let with_marks = |(index, job, outcome)| {
             let made = made.remove(&index).unwrap_or_default();
@@ -320,10 +318,10 @@ impl<'a> Run<'a> {
         audit: bool,
         warnings: &mut Vec<String>,
     ) {
-        let complete =
-            done.iter().filter(|done| done.outcome.is_complete() && (audit || done.job.is_first()));
+        let has_copy = |done: &&Done| matches!(done.outcome.result, Fate::Sent | Fate::UpToDate);
+        let wanted = done.iter().filter(has_copy).filter(|done| audit || done.job.is_first());
         let pairs: Vec<_> =
-            complete.map(|done| (done.job.source.name.clone(), done.job.target.clone())).collect();
+            wanted.map(|done| (done.job.source.name.clone(), done.job.target.clone())).collect();
         if pairs.is_empty() || !archiver.is_alive() {
             return;
         }
@@ -332,8 +330,8 @@ impl<'a> Run<'a> {
                 format!("{dataset}: more properties are set than fit into one; a restore will not set them")
             })),
             Err(error) => warnings.push(format!(
-                "what is set on the datasets is not kept for a restore: {error}; the archiver's user needs \
-                 `userprop` among its rights (on EC2, `dormouse up` gives it)"
+                "what is set on the datasets is not kept for a restore: {error}; the archiver's user may \
+                 lack `userprop` among its rights (on EC2, `dormouse up` gives it)"
             )),
         }
     }

@@ -287,7 +287,6 @@ fn drill_troubles() -> Vec<Told> {
     let all = [
         DrillTrouble::NotRoot,
         DrillTrouble::NoCandidate,
-        DrillTrouble::Volume { dataset: name("rpool/disk") },
         DrillTrouble::NothingInCommon { dataset: dataset() },
         DrillTrouble::NoKey { dataset: dataset() },
         DrillTrouble::NotBack { dataset: dataset(), message: s("the archiver has no space left") },

@@ -87,14 +87,14 @@ class Bench:
         return any(peer.name == name and peer.slow for peer in self.peers)
 
 
-def measure(bench: Bench, tiny: bool) -> Iterator[Table]:
+def measure(bench: Bench, tiny: bool, without_large: bool) -> Iterator[Table]:
     running = bench.lab
-    small, large = Tree("small", 30, 20), Tree("large", 100, 20)
-    data, deep = Tree("data", 1, 1, mebibytes=256), Tree("deep", 1, 1000)
+    small, large = Tree("small", 30, 20), Tree("large", 100, 5)
+    data, deep = Tree("data", 1, 1, mebibytes=256), Tree("deep", 1, 300)
     if tiny:
         small, large, data, deep = Tree("small", 3, 2), Tree("large", 4, 2), Tree("data", 1, 1, 4), Tree("deep", 1, 9)
     bench.use(small, large, data, deep)
-    for tree in (small, large):
+    for tree in (small,) if without_large else (small, large):
         trees.plant(running, tree)
         for name, command in bench.commands(tree, small=tree is small):
             print(f"bench: {name}, first time, {tree.words}: {bench.seconds(command):.1f} s", flush=True)
@@ -111,12 +111,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.lab.bench", description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="show that everything works, and measure nothing")
     parser.add_argument("--without-slow", action="store_true", help="leave out tools that need minutes for each run")
+    parser.add_argument("--without-large", action="store_true", help="leave out the tree of 100 datasets")
     asked = parser.parse_args()
     tables: list[Table] = []
     with lab.opened() as running, tempfile.TemporaryDirectory() as folder:
         running.make_pools()
         bench = Bench(running, Path(folder), asked.without_slow)
-        for table in measure(bench, asked.tiny):
+        for table in measure(bench, asked.tiny, asked.without_large):
             tables.append(table)
             text = report.page(tables, versions(bench.peers), running)
             # Each table is worth keeping, whatever becomes of the next.

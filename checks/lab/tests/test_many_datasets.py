@@ -41,6 +41,21 @@ def test_increments_of_many_datasets_share_two_channels(product: Product) -> Non
     assert pool.value(lab.archiver, "type", f"{COPY}/vol") == "volume"
 
 
+def test_first_sends_of_small_datasets_share_two_channels_once_their_parents_are_there(product: Product) -> None:
+    home = product.lab.home
+    for number in range(MANY):
+        zfs(home, "create", "-p", f"{SOURCE}/d{number}/below")
+    for name in ("one", "two", "three"):
+        tree.snapshot(home, SOURCE, name)
+    with counted(home) as here:
+        sent = product.run("replicate")
+    assert sent.code == 0, sent
+    assert_complete(product)
+    # The connection, what is there, what is above the target, the tree's root, then two channels for each of
+    # two levels, what has arrived, what was set, the pool's state.
+    assert here["ssh"] <= 16, here
+
+
 def test_one_that_is_refused_does_not_keep_the_others_from_arriving(product: Product) -> None:
     lab = product.lab
     plant(product)

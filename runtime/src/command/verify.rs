@@ -210,7 +210,7 @@ impl Arguments {
         }
         let mut able = Vec::new();
         for verified in all {
-            let is_able = verified.kind == Kind::Filesystem && verified.comparison.newest.is_some();
+            let is_able = verified.comparison.newest.is_some();
             let has_key = !verified.is_encrypted
                 || self.key_location.is_some()
                 || drill::location(context.exec, &verified.dataset).await?.is_some();

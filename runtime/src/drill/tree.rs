@@ -5,18 +5,16 @@ mod facts;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use self::facts::Facts;
+use super::contents::Contents;
 
 /// How many differences are described; more are counted.
 const MOST: usize = 20;
-
-/// How much of two files is read at once, in bytes.
-const CHUNK: usize = 1 << 20;
 
 /// What came of comparing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -35,20 +33,22 @@ pub struct Compared {
 /// hard links, targets, extended attributes (ACLs are some) and contents.
 #[must_use]
 pub fn compare(here: &Path, there: &Path) -> Compared {
-    let mut comparing = Comparing { here, there, compared: Compared::default(), buffers: Default::default() };
+    let (compared, contents) = (Compared::default(), Contents::default());
+    let mut comparing = Comparing { here, there, compared, contents };
     comparing.entry(Path::new("."));
     let mut open = vec![PathBuf::new()];
     while let Some(directory) = open.pop() {
         open.extend(comparing.directory(&directory));
     }
-    comparing.compared
+    let Comparing { compared, contents, .. } = comparing;
+    Compared { bytes: contents.bytes, ..compared }
 }
 
 struct Comparing<'a> {
     here: &'a Path,
     there: &'a Path,
     compared: Compared,
-    buffers: [Vec<u8>; 2],
+    contents: Contents,
 }
 
 impl Comparing<'_> {
@@ -103,33 +103,14 @@ impl Comparing<'_> {
         if let Some(difference) = ours.difference(&theirs) {
             self.differs(path, difference);
         } else if ours.is_file {
-            match self.contents(&here, &there) {
+            let opened = File::open(here).and_then(|here| Ok((here, File::open(there)?)));
+            match opened.and_then(|(here, there)| self.contents.compare(here, there)) {
                 Ok(None) => {}
                 Ok(Some(at)) => self.differs(path, &format!("its contents differ from byte {at} on")),
                 Err(error) => self.differs(path, &unread(&error, "to its end")),
             }
         }
         ours.is_directory && theirs.is_directory
-    }
-
-    /// Where two files begin to differ.
-    fn contents(&mut self, here: &Path, there: &Path) -> io::Result<Option<u64>> {
-        let (mut here, mut there) = (File::open(here)?, File::open(there)?);
-        let [ours, theirs] = &mut self.buffers;
-        let mut at = 0;
-        loop {
-            fill(&mut here, ours)?;
-            fill(&mut there, theirs)?;
-            if ours != theirs {
-                let same = ours.iter().zip(theirs.iter()).take_while(|(ours, theirs)| ours == theirs).count();
-                return Ok(Some(at + same as u64));
-            }
-            if ours.is_empty() {
-                return Ok(None);
-            }
-            at += ours.len() as u64;
-            self.compared.bytes += ours.len() as u64;
-        }
     }
 
     fn differs(&mut self, path: &Path, what: &str) {
@@ -148,17 +129,12 @@ fn names(directory: &Path) -> io::Result<BTreeSet<OsString>> {
     fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect()
 }
 
-/// Reads the next chunk; a shorter one is the last.
-fn fill(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<()> {
-    buffer.clear();
-    file.take(CHUNK as u64).read_to_end(buffer).map(|_| ())
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::time::{Duration, SystemTime};
 
+    use super::super::contents::CHUNK;
     use super::*;
 
     /// A tree with something of each kind, all of it of one time.

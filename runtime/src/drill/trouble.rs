@@ -11,16 +11,8 @@ pub enum Trouble {
     #[error("a drill mounts snapshots, which only root may")]
     NotRoot,
     /// Nothing can be compared.
-    #[error(
-        "no filesystem can be drilled: it takes a snapshot that both sides have, and a key that is at hand"
-    )]
+    #[error("no dataset can be drilled: it takes a snapshot that both sides have, and a key that is at hand")]
     NoCandidate,
-    /// A zvol has no files.
-    #[error("{dataset} is a volume, and a drill compares files")]
-    Volume {
-        /// The dataset.
-        dataset: DatasetName,
-    },
     /// There is nothing to compare with.
     #[error("host and archiver have no snapshot of {dataset} in common")]
     NothingInCommon {
@@ -56,7 +48,7 @@ impl Trouble {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::NotRoot | Self::Volume { .. } | Self::NoKey { .. } => Exit::Usage,
+            Self::NotRoot | Self::NoKey { .. } => Exit::Usage,
             Self::NoCandidate | Self::NothingInCommon { .. } | Self::NotBack { .. } | Self::Left { .. } => {
                 Exit::Failed
             }
@@ -69,11 +61,6 @@ impl Trouble {
         match self {
             Self::NotRoot => "ask as root: `sudo dormouse verify --deep`".to_owned(),
             Self::NoCandidate => "name one: `dormouse verify --deep DATASET` says what it lacks".to_owned(),
-            Self::Volume { dataset } => {
-                format!(
-                    "bring it back beside that and look at it: `dormouse restore {dataset} --to {dataset}-restored`"
-                )
-            }
             Self::NothingInCommon { dataset } => {
                 format!(
                     "send one first: `dormouse replicate`; `dormouse snapshots {dataset}` shows what there is"

@@ -1,4 +1,4 @@
-//! Increments of many datasets over few channels.
+//! Increments, and first sends of small datasets, over few channels.
 //!
 //! The streams of a batch follow each other over one channel into as many receives, which saves a
 //! round trip and an ssh for each. The first failure ends a channel. What had arrived by then is
@@ -34,7 +34,7 @@ pub const STREAMS: usize = 64;
 /// Channels side by side.
 const CHANNELS: usize = 2;
 
-/// A job of increments.
+/// A job whose streams are known.
 #[derive(Debug)]
 pub struct Item {
     /// The job and its place among all.
@@ -82,7 +82,7 @@ impl<'a> Batches<'a> {
     pub async fn send(&self, archiver: &mut Archiver, items: Vec<Item>) -> Result<Ended, Error> {
         let (mut waiting, mut ended) = (VecDeque::from(items), Ended::default());
         let progress = match self.context.shows_progress && !waiting.is_empty() {
-            true => Progress::bar("increments", None),
+            true => Progress::bar("all together", None),
             false => Progress::quiet(),
         };
         let mut channels = JoinSet::new();
@@ -186,7 +186,7 @@ impl<'a> Batches<'a> {
 
 impl Item {
     fn streams(&self) -> impl Iterator<Item = &Stream> {
-        self.job.increments().into_iter().flatten()
+        self.job.streams().into_iter().flatten()
     }
 
     /// The snapshot that the archiver has once it has arrived.

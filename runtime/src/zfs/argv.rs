@@ -300,6 +300,21 @@ pub fn destroy_snapshot(dataset: &DatasetName, name: &str) -> Vec<String> {
     words(["zfs", "destroy", &snapshot(dataset, name)])
 }
 
+/// Clones a zvol's snapshot into a scratch dataset, as a device that nobody looks for partitions in
+/// (zfsprops(7), `volmode`).
+#[must_use]
+pub fn clone_scratch(dataset: &DatasetName, name: &str, scratch: &Scratch) -> Vec<String> {
+    let options = words(["-o", "volmode=dev", "-o", "readonly=on"]);
+    let names = [snapshot(dataset, name), scratch.name().to_string()];
+    [words(["zfs", "clone"]), options, names.to_vec()].concat()
+}
+
+/// Shows a scratch zvol as such a device.
+#[must_use]
+pub fn show_scratch(scratch: &Scratch) -> Vec<String> {
+    words(["zfs", "set", "volmode=dev", scratch.name().as_str()])
+}
+
 /// Destroys a scratch dataset and all snapshots that somebody took of it meanwhile.
 #[must_use]
 pub fn destroy_scratch(scratch: &Scratch) -> Vec<String> {

@@ -12,6 +12,9 @@ use super::{Dataset, Kind};
 /// hold takes a transaction group.
 const MOST_HELD: usize = 4;
 
+/// Below this size, in bytes before compression, a dataset is sent in a moment.
+const SMALL: u64 = 64 << 20;
+
 /// What is to be done for one dataset.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -110,6 +113,13 @@ impl Job {
         self.age.is_none() && self.source.newest().is_some()
     }
 
+    /// Whether it is the first send of a dataset that is sent in a moment, so that nobody needs to watch it.
+    #[must_use]
+    pub fn is_small_first(&self) -> bool {
+        let size = self.source.newest().and_then(|newest| newest.size);
+        self.is_first() && self.streams().is_some() && size.is_some_and(|size| size < SMALL)
+    }
+
     /// Whether anything is sent or made without touching what is there.
     #[must_use]
     pub fn does_something(&self) -> bool {
@@ -126,15 +136,19 @@ impl Job {
         }
     }
 
-    /// The increments to send, if that is all there is to do.
+    /// The streams to send, if that is all there is to do.
     #[must_use]
-    pub fn increments(&self) -> Option<&[Stream]> {
+    pub fn streams(&self) -> Option<&[Stream]> {
         match &self.decision {
-            Decision::Send(streams) if !streams.iter().any(|s| matches!(s, Stream::Full { .. })) => {
-                Some(streams)
-            }
+            Decision::Send(streams) => Some(streams),
             _ => None,
         }
+    }
+
+    /// The same, if all of them are increments.
+    #[must_use]
+    pub fn increments(&self) -> Option<&[Stream]> {
+        self.streams().filter(|streams| !streams.iter().any(|s| matches!(s, Stream::Full { .. })))
     }
 }
 

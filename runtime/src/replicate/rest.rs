@@ -1,0 +1,99 @@
+//! What does not go with the increments: first sends, resumed ones, conflicts.
+//!
+//! A copy can only be received where the copy of the dataset above it is. Small first sends whose place is
+//! there go together; whatever else waits is sent by itself.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use dormouse_generator::name::DatasetName;
+use dormouse_generator::spec::Replication;
+
+use super::batch::{Batches, Ended, Item, STREAMS};
+use super::dataset::Sender;
+use super::outcome::{DatasetOutcome, Result as Fate};
+use super::stream::Bounds;
+use crate::archiver::Archiver;
+use crate::context::Context;
+use crate::error::Error;
+use crate::zfs::schedule::Job;
+
+/// A job, its place among all, and what came of it.
+pub type Sent = (usize, Job, DatasetOutcome);
+
+/// Jobs with their places among all.
+type Queue = VecDeque<(usize, Job)>;
+
+/// Sends what does not go with the increments.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest<'a> {
+    sender: Sender<'a>,
+    batches: Batches<'a>,
+}
+
+impl<'a> Rest<'a> {
+    /// For one replication.
+    #[must_use]
+    pub fn new(context: &'a Context, replication: &'a Replication, bounds: &'a Bounds) -> Self {
+        let sender = Sender::new(context, replication, bounds);
+        Self { sender, batches: Batches::new(context, replication, bounds) }
+    }
+
+    /// The job that both sides call for by now.
+    ///
+    /// # Errors
+    /// What came of it when one cannot be listed.
+    pub async fn anew(&self, archiver: &Archiver, index: usize, job: Job) -> Result<(usize, Job), Box<Sent>> {
+        match self.sender.anew(archiver, job.clone()).await {
+            Ok(job) => Ok((index, job)),
+            Err(error) => {
+                let outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
+                Err(Box::new((index, job, outcome.failed(error.to_string(), error.help()))))
+            }
+        }
+    }
+
+    /// Does these jobs, those that come first before others.
+    ///
+    /// # Errors
+    /// When an argument cannot be carried to the archiver.
+    pub async fn send(&self, archiver: &mut Archiver, jobs: Vec<(usize, Job)>) -> Result<Vec<Sent>, Error> {
+        let (mut waiting, mut missing, mut sent) = (Queue::from(jobs), BTreeSet::new(), Vec::new());
+        while !waiting.is_empty() {
+            let (ready, later) = ready(waiting, &missing);
+            waiting = later;
+            let before = sent.len();
+            if ready.len() > 1 {
+                let items = ready.into_iter().map(|(index, job)| Item { index, job }).collect();
+                let Ended { done, doubtful } = self.batches.send(archiver, items).await?;
+                sent.extend(done);
+                for (index, job) in doubtful {
+                    sent.push(match self.anew(archiver, index, job).await {
+                        Ok((index, job)) => self.alone(archiver, index, job).await,
+                        Err(failed) => *failed,
+                    });
+                }
+            } else if let Some((index, job)) = ready.into_iter().next().or_else(|| waiting.pop_front()) {
+                sent.push(self.alone(archiver, index, job).await);
+            }
+            let failed = sent[before..].iter().filter(|(.., outcome)| !outcome.is_complete());
+            missing.extend(failed.map(|(_, job, _)| job.target.clone()));
+        }
+        Ok(sent)
+    }
+
+    async fn alone(&self, archiver: &mut Archiver, index: usize, job: Job) -> Sent {
+        let outcome = self.sender.send(archiver, &job).await;
+        (index, job, outcome)
+    }
+}
+
+/// Takes out the small first sends below which nothing is `missing` or waits to be sent.
+fn ready(waiting: Queue, missing: &BTreeSet<DatasetName>) -> (Queue, Queue) {
+    let pending: BTreeSet<DatasetName> = waiting.iter().map(|(_, job)| job.target.clone()).collect();
+    let has_place = |job: &Job| {
+        let parent = job.target.parent();
+        parent.is_none_or(|parent| !pending.contains(&parent) && !missing.contains(&parent))
+    };
+    let is_short = |job: &Job| job.streams().is_some_and(|streams| streams.len() <= STREAMS);
+    waiting.into_iter().partition(|(_, job)| job.is_small_first() && is_short(job) && has_place(job))
+}
