@@ -7,12 +7,14 @@
 //! - [`dataset`], [`stop`]: one dataset by itself, and what can keep it from arriving
 //! - [`stream`]: the bytes of streams
 //! - [`properties`]: keeps what was set on datasets
+//! - [`acknowledge`]: what has arrived
 //! - [`marks`]: bookmarks and holds
 //! - [`follow`]: deletes what the host has deleted
 //! - [`advice`]: what a person can do about a dataset that did not arrive
 //! - [`progress`]: what a person sees meanwhile
 //! - [`sides`]: all that both sides have
 
+pub mod acknowledge;
 pub mod advice;
 pub mod batch;
 pub mod dataset;
@@ -51,7 +53,7 @@ use crate::zfs::cursor::{Changes, Cursors};
 use crate::zfs::listing::Datasets;
 use crate::zfs::mark::{self, Mark};
 use crate::zfs::schedule::Job;
-use crate::zfs::{Dataset, Guid, argv};
+use crate::zfs::{Dataset, argv};
 
 /// How long a change of a property may take.
 const CHANGE: Duration = Duration::from_secs(600);
@@ -273,79 +275,6 @@ impl<'a> Run<'a> {
         (ready, done)
     }
 
-    /// Looks at the archiver once more: a snapshot counts only when its GUID is seen there. Then
-    /// what has arrived is released, and acknowledged by its bookmark.
-    async fn acknowledge(
-        &self,
-        archiver: &mut Archiver,
-        done: &mut [Done],
-        holds: &mut Holds,
-        warnings: &mut Vec<String>,
-    ) {
-        let seen = self.seen(archiver, done).await.unwrap_or_else(|error| {
-            warnings.push(format!("what has arrived could not be checked: {error}"));
-            BTreeMap::new()
-        });
-        let mut changes = Vec::new();
-        for done in done.iter_mut() {
-            let Some((name, newest)) = done.newest() else { continue };
-            let arrived = done.job.arrived || seen.get(&name) == Some(&newest.guid);
-            let after = self.cursors().after_receive(&done.job.source, newest, &done.made);
-            done.outcome.confirm(arrived);
-            let partial = done.job.copy.as_ref().is_some_and(|copy| copy.token.is_some());
-            done.outcome.unfinished = !done.outcome.is_complete() && (partial || done.outcome.bytes > 0);
-            if arrived && done.outcome.result != Fate::Refused {
-                changes.push((done.job.source.name.clone(), after));
-            }
-        }
-        self.release(holds, done, warnings).await;
-        for error in marks::apply_all(self.context.exec, changes).await.into_values() {
-            warnings.push(format!("the next run will ask the archiver again: {error}"));
-        }
-    }
-
-    async fn seen(&self, archiver: &mut Archiver, done: &[Done]) -> Result<BTreeMap<String, Guid>, Error> {
-        let sent = done.iter().filter(|done| matches!(done.outcome.result, Fate::Sent | Fate::Failed));
-        let names: Vec<String> = sent.filter_map(|done| Some(done.newest()?.0)).collect();
-        if archiver.is_alive() { archiver.which(&names).await } else { Ok(BTreeMap::new()) }
-    }
-
-    /// Keeps with the copies what was set on datasets; an audit looks at all of them.
-    async fn keep_what_was_set(
-        &self,
-        archiver: &mut Archiver,
-        done: &[Done],
-        audit: bool,
-        warnings: &mut Vec<String>,
-    ) {
-        let has_copy = |done: &&Done| matches!(done.outcome.result, Fate::Sent | Fate::UpToDate);
-        let wanted = done.iter().filter(has_copy).filter(|done| audit || done.job.is_first());
-        let pairs: Vec<_> =
-            wanted.map(|done| (done.job.source.name.clone(), done.job.target.clone())).collect();
-        if pairs.is_empty() || !archiver.is_alive() {
-            return;
-        }
-        match self.keep_properties(archiver, &pairs).await {
-            Ok(too_much) => warnings.extend(too_much.iter().map(|dataset| {
-                format!("{dataset}: more properties are set than fit into one; a restore will not set them")
-            })),
-            Err(error) => warnings.push(format!(
-                "what is set on the datasets is not kept for a restore: {error}; the archiver's user may \
-                 lack `userprop` among its rights (on EC2, `dormouse up` gives it)"
-            )),
-        }
-    }
-
-    /// Keeps the holds of failed datasets, which a later run resumes.
-    async fn release(&self, holds: &mut Holds, done: &[Done], warnings: &mut Vec<String>) {
-        let failed = |dataset: &str| {
-            done.iter().any(|done| done.outcome.dataset == dataset && done.outcome.result == Fate::Failed)
-        };
-        if let Err(error) = holds.release(|dataset| !failed(dataset)).await {
-            warnings.push(format!("snapshots stay held: {error}"));
-        }
-    }
-
     /// Leaves the mark of a tree that the archiver has.
     async fn remember(&self, mark: Option<Mark>, datasets: &Datasets, warnings: &mut Vec<String>) {
         let Some(mark) = mark else { return };
@@ -385,14 +314,6 @@ impl<'a> Run<'a> {
             seconds: started.elapsed().as_secs_f64(),
             warnings: vec![],
         }
-    }
-}
-
-impl Done {
-    /// The snapshot that the archiver should have now: its name there, and itself.
-    fn newest(&self) -> Option<(String, &crate::zfs::Snapshot)> {
-        let newest = self.job.source.newest()?;
-        Some((format!("{}@{}", self.job.target, newest.name), newest))
     }
 }
 

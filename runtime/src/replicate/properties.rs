@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use dormouse_generator::name::DatasetName;
 
-use super::Run;
+use super::outcome::Result as Fate;
+use super::{Done, Run};
 use crate::archiver::{Archiver, NAMES};
 use crate::error::Error;
 use crate::zfs::argv;
@@ -18,12 +19,38 @@ const LISTING: Duration = Duration::from_secs(600);
 const BYTES: usize = 48 << 10;
 
 impl Run<'_> {
+    /// Keeps with the copies what was set on datasets; an audit looks at all of them.
+    pub(super) async fn keep_what_was_set(
+        &self,
+        archiver: &mut Archiver,
+        done: &[Done],
+        audit: bool,
+        warnings: &mut Vec<String>,
+    ) {
+        let has_copy = |done: &&Done| matches!(done.outcome.result, Fate::Sent | Fate::UpToDate);
+        let wanted = done.iter().filter(has_copy).filter(|done| audit || done.job.is_first());
+        let pairs: Vec<_> =
+            wanted.map(|done| (done.job.source.name.clone(), done.job.target.clone())).collect();
+        if pairs.is_empty() || !archiver.is_alive() {
+            return;
+        }
+        match self.keep_properties(archiver, &pairs).await {
+            Ok(too_much) => warnings.extend(too_much.iter().map(|dataset| {
+                format!("{dataset}: more properties are set than fit into one; a restore will not set them")
+            })),
+            Err(error) => warnings.push(format!(
+                "what is set on the datasets is not kept for a restore: {error}; the archiver's user may \
+                 lack `userprop` among its rights (on EC2, `dormouse up` gives it)"
+            )),
+        }
+    }
+
     /// Keeps what was set on these datasets with their copies, where that is not there already. Returns
     /// those of which too much was set.
     ///
     /// # Errors
     /// When it cannot be listed or kept.
-    pub(super) async fn keep_properties(
+    async fn keep_properties(
         &self,
         archiver: &Archiver,
         pairs: &[(DatasetName, DatasetName)],

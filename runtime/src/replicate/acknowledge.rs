@@ -1,0 +1,67 @@
+//! What has arrived: seen on the archiver, released on the host, remembered by its bookmark.
+
+use std::collections::BTreeMap;
+
+use super::marks::{self, Holds};
+use super::outcome::Result as Fate;
+use super::{Done, Run};
+use crate::archiver::Archiver;
+use crate::error::Error;
+use crate::zfs::{Guid, Snapshot};
+
+impl Run<'_> {
+    /// Looks at the archiver once more: a snapshot counts only when its GUID is seen there. Then
+    /// what has arrived is released, and acknowledged by its bookmark.
+    pub(super) async fn acknowledge(
+        &self,
+        archiver: &mut Archiver,
+        done: &mut [Done],
+        holds: &mut Holds,
+        warnings: &mut Vec<String>,
+    ) {
+        let seen = self.seen(archiver, done).await.unwrap_or_else(|error| {
+            warnings.push(format!("what has arrived could not be checked: {error}"));
+            BTreeMap::new()
+        });
+        let mut changes = Vec::new();
+        for done in done.iter_mut() {
+            let Some((name, newest)) = done.newest() else { continue };
+            let arrived = done.job.arrived || seen.get(&name) == Some(&newest.guid);
+            let after = self.cursors().after_receive(&done.job.source, newest, &done.made);
+            done.outcome.confirm(arrived);
+            let partial = done.job.copy.as_ref().is_some_and(|copy| copy.token.is_some());
+            done.outcome.unfinished = !done.outcome.is_complete() && (partial || done.outcome.bytes > 0);
+            if arrived && done.outcome.result != Fate::Refused {
+                changes.push((done.job.source.name.clone(), after));
+            }
+        }
+        self.release(holds, done, warnings).await;
+        for error in marks::apply_all(self.context.exec, changes).await.into_values() {
+            warnings.push(format!("the next run will ask the archiver again: {error}"));
+        }
+    }
+
+    async fn seen(&self, archiver: &mut Archiver, done: &[Done]) -> Result<BTreeMap<String, Guid>, Error> {
+        let sent = done.iter().filter(|done| matches!(done.outcome.result, Fate::Sent | Fate::Failed));
+        let names: Vec<String> = sent.filter_map(|done| Some(done.newest()?.0)).collect();
+        if archiver.is_alive() { archiver.which(&names).await } else { Ok(BTreeMap::new()) }
+    }
+
+    /// Keeps the holds of failed datasets, which a later run resumes.
+    async fn release(&self, holds: &mut Holds, done: &[Done], warnings: &mut Vec<String>) {
+        let failed = |dataset: &str| {
+            done.iter().any(|done| done.outcome.dataset == dataset && done.outcome.result == Fate::Failed)
+        };
+        if let Err(error) = holds.release(|dataset| !failed(dataset)).await {
+            warnings.push(format!("snapshots stay held: {error}"));
+        }
+    }
+}
+
+impl Done {
+    /// The snapshot that the archiver should have now: its name there, and itself.
+    fn newest(&self) -> Option<(String, &Snapshot)> {
+        let newest = self.job.source.newest()?;
+        Some((format!("{}@{}", self.job.target, newest.name), newest))
+    }
+}
