@@ -3,6 +3,7 @@
 # test-long  what `test` only samples: every fault and every kill of an archiver's life, 10,000 commands
 #            of a thief; hours
 # soak   an hour of a schedule among random faults; MINUTES=… for another time
+# deny   advisories, licences and sources of all dependencies; builds cargo-deny if it is not there
 # check  what needs no virtual machine: formatting, lints, unit, golden and Nix tests
 # fmt    formats the sources
 # bench  timings of the generator, and bench-peers
@@ -25,7 +26,7 @@ PYTHON := $(VENV)/bin/python
 # The lab makes network namespaces, which only root may.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_WITHOUT,DORMOUSE_BIN_DIR,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
 
-.PHONY: demo test test-long soak check lint unit nix lab fmt bench bench-peers bench-wake setup build clean
+.PHONY: demo test test-long soak deny check lint unit nix lab fmt bench bench-peers bench-wake setup build clean
 
 demo: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab demo
@@ -36,6 +37,10 @@ test-long: build $(VENV)/ready
 	DORMOUSE_CASES=10000 cargo test --workspace --locked --test gate
 	DORMOUSE_CASES=1000000 cargo test --workspace --locked --test fuzz
 	$(ROOT) $(PYTHON) -m checks.lab test -m long
+
+deny:
+	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+	cargo deny --all-features check
 
 soak: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab soak --minutes $(or $(MINUTES),60)

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::io::Read;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -36,6 +38,36 @@ fn dormouse(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
 
 fn started(folder: &Path) -> PathBuf {
     folder.join("zfs.started")
+}
+
+/// The SDK has several TLS clients among its features, of which one must be there.
+#[test]
+fn ec2_is_spoken_to_by_tls() {
+    let spec = SPEC.replace(
+        r#"{ "type": "static", "address": "192.0.2.1" }, "pool""#,
+        r#"{ "type": "ec2", "region": "us-west-2", "availability_zone": "us-west-2a", "image": { "nixos": "26.05" } },
+            "volume": { "size_gib": 125 }, "pool""#,
+    );
+    let folder = folder(&spec);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let first = std::thread::spawn(move || {
+        let mut first = [0; 3];
+        listener.accept().unwrap().0.read_exact(&mut first).unwrap();
+        first
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dormouse"));
+    command
+        .current_dir(folder.path())
+        .env("RUNTIME_DIRECTORY", folder.path().join("run"))
+        .env("STATE_DIRECTORY", folder.path().join("state"))
+        .envs([("AWS_ENDPOINT_URL", endpoint.as_str()), ("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "s")])
+        .args(["--host", "desktop", "sleep", "nas"]);
+    let mut running = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    // The first record is a handshake's, of TLS 1.x (RFC 8446, section 5.1).
+    assert_eq!(first.join().unwrap()[..2], [22, 3]);
+    running.kill().unwrap();
+    running.wait().unwrap();
 }
 
 #[test]
