@@ -6,6 +6,7 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 const SPEC: &str = r#"{ "version": 1, "name": "home",
   "archivers": { "nas": { "provider": { "type": "static", "address": "192.0.2.1" }, "pool": { "name": "tank" } } },
@@ -51,21 +52,33 @@ fn ec2_is_spoken_to_by_tls() {
     let folder = folder(&spec);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("https://{}", listener.local_addr().unwrap());
-    let first = std::thread::spawn(move || {
-        let mut first = [0; 3];
-        listener.accept().unwrap().0.read_exact(&mut first).unwrap();
-        first
-    });
+    listener.set_nonblocking(true).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_dormouse"));
     command
         .current_dir(folder.path())
         .env("RUNTIME_DIRECTORY", folder.path().join("run"))
         .env("STATE_DIRECTORY", folder.path().join("state"))
-        .envs([("AWS_ENDPOINT_URL", endpoint.as_str()), ("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "s")])
+        .envs([
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", "A"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+        ])
         .args(["--host", "desktop", "sleep", "nas"]);
     let mut running = command.stderr(std::process::Stdio::null()).spawn().unwrap();
-    // The first record is a handshake's, of TLS 1.x (RFC 8446, section 5.1).
-    assert_eq!(first.join().unwrap()[..2], [22, 3]);
+    let until = Instant::now() + Duration::from_secs(60);
+    let mut stream = loop {
+        match listener.accept() {
+            Ok((stream, _)) => break stream,
+            Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            Err(error) => panic!("nobody came: {error}"),
+        }
+    };
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut first = [0; 2];
+    stream.read_exact(&mut first).unwrap();
+    // A record of a handshake, of TLS 1.x (RFC 8446, section 5.1).
+    assert_eq!(first, [22, 3]);
     running.kill().unwrap();
     running.wait().unwrap();
 }

@@ -9,6 +9,8 @@ from checks.lab.demo import Demo
 from checks.lab.lab import Lab
 
 
+# Minutes; `test_the_whole_life_of_an_archiver` goes the same way.
+@pytest.mark.long
 def test_the_demo_shows_a_whole_cycle(bench: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     desk = tmp_path / "desk"
     desk.mkdir()

@@ -24,6 +24,7 @@ def test_what_killed_clients_left_running_does_not_keep_it_awake(case: Case) -> 
     assert "resuming" in case.replicated().stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["cut"], indirect=True)
 def test_when_the_network_is_cut_the_run_ends_and_the_archiver_powers_off_by_itself(case: Case) -> None:
     archiver, lab, calls = case.archiver, case.archiver.lab, case.archiver.cloud.ec2.calls
