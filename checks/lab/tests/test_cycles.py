@@ -1,5 +1,7 @@
 """Full, nothing to do, incremental: the everyday life of a backup."""
 
+import pytest
+
 from checks.lab import pool, tree
 from checks.lab.cycle import COPY, cycle
 from checks.lab.pool import zfs
@@ -12,6 +14,7 @@ def test_a_dataset_arrives_in_full_then_step_by_step(product: Product) -> None:
         cycle(product, name)
 
 
+@pytest.mark.long
 def test_several_snapshots_between_two_runs_all_arrive(product: Product) -> None:
     for round in range(3):
         for number in range(4):
@@ -73,6 +76,8 @@ def test_received_datasets_are_readonly_and_not_mounted(product: Product) -> Non
     assert pool.value(archiver, "mounted", f"{COPY}/child") == "no"
 
 
+# Drills compare bytes too.
+@pytest.mark.long
 def test_the_copy_holds_the_same_bytes(product: Product) -> None:
     home, archiver = product.lab.home, product.lab.archiver
     for name in ("one", "two", "three"):

@@ -107,6 +107,7 @@ def chance() -> random.Random:
     return random.Random(seed)
 
 
+@pytest.mark.long
 def test_runs_that_are_killed_at_random_moments_lose_nothing(product: Product, chance: random.Random) -> None:
     lab = product.lab
     for child in ("a", "a/b", "c", "d"):

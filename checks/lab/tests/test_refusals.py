@@ -57,8 +57,10 @@ def start_sshd(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     ("lose", "find"),
-    [(Lab.cut_network, Lab.restore_network), (stop_sshd, start_sshd)],
-    ids=["cut", "refused"],
+    [
+        pytest.param(Lab.cut_network, Lab.restore_network, id="cut", marks=pytest.mark.long),
+        pytest.param(stop_sshd, start_sshd, id="refused"),
+    ],
 )
 def test_an_unreachable_archiver_gives_5_and_nothing_changes(
     product: Product, lose: Callable[[Lab], None], find: Callable[[Lab], None]

@@ -34,7 +34,7 @@ impl Run<'_> {
         if pairs.is_empty() || !archiver.is_alive() {
             return;
         }
-        match self.keep_properties(archiver, &pairs).await {
+        match self.keep_properties(archiver, &pairs, audit).await {
             Ok(too_much) => warnings.extend(too_much.iter().map(|dataset| {
                 format!("{dataset}: more properties are set than fit into one; a restore will not set them")
             })),
@@ -54,13 +54,18 @@ impl Run<'_> {
         &self,
         archiver: &Archiver,
         pairs: &[(DatasetName, DatasetName)],
+        audit: bool,
     ) -> Result<Vec<DatasetName>, Error> {
         let mut too_much = Vec::new();
         for some in pairs.chunks(NAMES) {
             let list = argv::list_set_properties(some.iter().map(|(source, _)| source));
             let said = self.context.exec.run(&list, LISTING).await.map_err(Error::Program)?;
             let mut set = Record::read(&said);
-            let kept = archiver.records(some.iter().map(|(_, copy)| copy)).await?;
+            // A copy that has just come has none of its own.
+            let kept = match audit {
+                true => archiver.records(some.iter().map(|(_, copy)| copy)).await?,
+                false => BTreeMap::new(),
+            };
             let (mut commands, mut bytes) = (Vec::new(), 0);
             for (source, copy) in some {
                 let record = set.remove(source).unwrap_or_else(|| Record::empty(source.as_str()));
