@@ -2,126 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod host;
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use host::{Host, INVOCATION, stderr};
 use serde_json::{Value, json};
 use support::Service;
 
-const INVOCATION: &str = "0123456789abcdef0123456789abcdef";
 const KEY: &str = "sesame-open";
-
-/// A host whose `zfs` fails, or never ends.
-struct Host {
-    folder: tempfile::TempDir,
-}
-
-impl Host {
-    fn new(report: &Value) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let spec = json!({
-            "version": 1, "name": "home",
-            "archivers": { "nas": { "provider": { "type": "static", "address": "192.0.2.1" }, "pool": { "name": "tank" } } },
-            "hosts": { "desktop": {
-                "replications": { "safe": { "archiver": "nas", "source": "rpool/safe", "target": "tank/desktop/safe" } },
-                "report": report,
-            } },
-        });
-        std::fs::write(folder.path().join("dormouse.json"), spec.to_string()).unwrap();
-        let host = Self { folder };
-        host.zfs("exit 1");
-        host
-    }
-
-    fn with_webhook(url: &str) -> Self {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let host = Self::new(&json!({ "webhook": { "url_file": file.path() } }));
-        std::fs::write(host.path("url"), url).unwrap();
-        let spec = std::fs::read_to_string(host.path("dormouse.json")).unwrap();
-        let spec = spec.replace(file.path().to_str().unwrap(), host.path("url").to_str().unwrap());
-        std::fs::write(host.path("dormouse.json"), spec).unwrap();
-        host
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn zfs(&self, script: &str) {
-        // Another process writes it: a test beside this one that forks meanwhile would hold it open, and
-        // whoever runs it then is told "Text file busy" (execve(2)).
-        let text = format!("#!/bin/sh\ntouch \"$0.started\"\n{script}\n");
-        let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""];
-        let written = Command::new("sh").args(write).arg(self.path("zfs")).arg(text).status().unwrap();
-        assert!(written.success());
-    }
-
-    fn dormouse(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dormouse"));
-        let path = format!("{}:{}", self.folder.path().display(), std::env::var("PATH").unwrap());
-        command
-            .current_dir(self.folder.path())
-            .env("PATH", path)
-            .env("RUNTIME_DIRECTORY", self.path("run"))
-            .env("STATE_DIRECTORY", self.path("state"))
-            .env_remove("INVOCATION_ID")
-            .env_remove("SYSTEMD_EXEC_PID")
-            .args(["--host", "desktop"])
-            .args(arguments);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.dormouse(arguments).output().unwrap()
-    }
-
-    /// As systemd runs ExecStopPost= after this end.
-    fn exec_stop_post(&self, end: [&str; 3]) -> Output {
-        let mut command = self.dormouse(&["report", "safe"]);
-        for (name, value) in ["SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS"].iter().zip(end) {
-            command.env(name, value);
-        }
-        command.env("INVOCATION_ID", INVOCATION).output().unwrap()
-    }
-
-    /// A service whose `zfs` does not end, once that has started.
-    fn start_service(&self) -> Child {
-        self.zfs("exec sleep 600");
-        let child = self.start(&[("INVOCATION_ID", INVOCATION)]);
-        self.wait_for("zfs.started");
-        child
-    }
-
-    fn start(&self, variables: &[(&str, &str)]) -> Child {
-        let mut command = self.dormouse(&["replicate", "safe"]);
-        command.envs(variables.iter().copied()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    fn wait_for(&self, name: &str) {
-        while !self.path(name).exists() {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    }
-
-    fn events(&self, folder: &str) -> Vec<Value> {
-        let entries = std::fs::read_dir(self.path("state/reports/home").join(folder)).unwrap();
-        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        paths.sort();
-        paths.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
-    }
-}
 
 fn kill(child: &Child, signal: &str) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 #[test]
@@ -349,62 +246,4 @@ fn files_of_events_are_their_owners_alone() {
         }
     }
     modes(&host.path("state"));
-}
-
-#[test]
-fn status_tells_nagios_how_old_the_last_success_is_and_starts_nothing() {
-    let host = Host::new(&json!({ "alert_after": "2h" }));
-    let nagios = |argument: &str| {
-        let output = host.run(&["status", argument]);
-        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
-    };
-    assert_eq!(nagios("--max-age"), (2, "DORMOUSE CRITICAL - safe succeeded never | \n".to_owned()));
-    succeeded(&host, 5_400);
-    let (code, line) = nagios("--max-age");
-    assert!(code == 0 && line.starts_with("DORMOUSE OK - safe succeeded 90 min ago | safe_age=54"), "{line}");
-    assert!(line.contains("s;;7200;0"), "{line}");
-    assert_eq!(nagios("--max-age=1h").0, 2);
-    assert_eq!(nagios("--max-age=1h").1.lines().count(), 1);
-    assert!(!host.path("zfs.started").exists());
-}
-
-/// The host's state after a run that succeeded so many seconds ago.
-fn succeeded(host: &Host, seconds: i64) {
-    use dormouse::report::event::{Begun, Event};
-    let ended = jiff::Timestamp::now().as_second() - seconds;
-    let begun = Begun {
-        identity: dormouse::report::run::Identity {
-            run: INVOCATION.to_owned(),
-            trigger: "systemd".to_owned(),
-            is_service: true,
-        },
-        spec: "home".to_owned(),
-        host: "desktop".to_owned(),
-        replication: "safe".to_owned(),
-        archiver: "nas".to_owned(),
-        audit: false,
-        started_at: ended,
-    };
-    let folder = dormouse::report::spool::Folder::at(&host.path("state/reports/home")).unwrap();
-    let event = Event { success: true, last_success_at: Some(ended), ..Event::begun(&begun) };
-    folder.see_run(&event).unwrap();
-}
-
-#[test]
-fn status_shows_the_last_success_and_why_there_was_none_since() {
-    let host = Host::new(&json!({}));
-    succeeded(&host, 7_500);
-    host.run(&["replicate"]);
-    let output = host.run(&["status"]);
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    assert!(
-        text.contains(
-            "safe -> nas: LATE: last success 2 h ago (alarm after 60 min); last run 0 s ago: cannot list"
-        ),
-        "{text}"
-    );
-    assert!(stderr(&output).contains("cannot list"), "the datasets cannot be shown");
-    let document: Value = serde_json::from_slice(&host.run(&["--json", "status"]).stdout).unwrap();
-    let safe = &document["replications"][0];
-    assert_eq!((&safe["late"], &safe["last_run"]["verdict"]), (&json!(true), &json!("failed")));
 }
