@@ -217,7 +217,7 @@ in
         When any one of the replicated datasets is brought back from its archiver into a scratch dataset,
         compared file by file with what is here, and given up again, in the format of
         {manpage}`systemd.time(7)`. It needs as much free space as that dataset, and the key of an
-        encrypted one where its `keylocation` says. `null` for never.
+        encrypted one where its `keylocation` says. AWS charges for what leaves EC2. `null` for never.
       '';
     };
 
