@@ -102,7 +102,8 @@ impl<'a> Drill<'a> {
             wanted: Wanted::Named(self.snapshot.name.clone()),
             only: true,
         };
-        Ok(Restore { run: self.run, request, recursive: false })
+        // What limits the dataset, or says that snapshots are to be made of it, is none of a scratch dataset's.
+        Ok(Restore { run: self.run, request, recursive: false, sets_properties: false })
     }
 
     /// Where the key is that what comes back is encrypted with, before anything is fetched.

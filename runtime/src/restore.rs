@@ -45,6 +45,8 @@ pub struct Restore<'a> {
     pub request: Request,
     /// Whether the datasets below come too.
     pub recursive: bool,
+    /// Whether what was set on the datasets is set again.
+    pub sets_properties: bool,
 }
 
 impl<'a> Restore<'a> {
@@ -82,10 +84,13 @@ impl<'a> Restore<'a> {
         let (datasets, from) = (count(pieces.len(), "dataset"), &self.request.archiver);
         context.say(&format!("{}: {datasets} from {from}", self.run.name));
         let mut warnings = Vec::new();
-        let properties = Properties::of(archiver, &self.request, &pieces).await.unwrap_or_else(|error| {
-            warnings.push(format!("what was set on the datasets does not come back: {error}"));
-            Properties::default()
-        });
+        let properties = match self.sets_properties {
+            true => Properties::of(archiver, &self.request, &pieces).await.unwrap_or_else(|error| {
+                warnings.push(format!("what was set on the datasets does not come back: {error}"));
+                Properties::default()
+            }),
+            false => Properties::default(),
+        };
         let (fetcher, mut outcomes) = (Fetcher::new(context, bounds), Vec::<DatasetOutcome>::new());
         for piece in &pieces {
             let outcome = match missing_parent(piece, &outcomes) {

@@ -80,7 +80,8 @@ def test_what_was_set_on_datasets_comes_back_with_them(product: Product) -> None
     assert len(before[child]) == 3
     assert pool.value(archiver, "quota", f"{COPY}/child") == "0"
     lose(home)
-    restored(product, "-r", SOURCE)
+    told = product.run("restore", "-r", SOURCE)
+    assert told.code == 0 and f"{child}: setting mountpoint={place}" in told.stdout, told
     assert {dataset: own(dataset) for dataset in before} == before
     assert pool.value(home, "mounted", child) == "no"
     zfs(home, "mount", child)

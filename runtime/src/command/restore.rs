@@ -118,7 +118,7 @@ impl Arguments {
             only: self.only,
             dataset,
         };
-        Ok(Restore { run, request, recursive: self.recursive })
+        Ok(Restore { run, request, recursive: self.recursive, sets_properties: true })
     }
 
     async fn bring<'a>(&self, restore: &Restore<'a>, sessions: &mut Sessions<'a>) -> Result<Exit, Error> {

@@ -34,16 +34,15 @@ impl Properties {
         Ok(Self { assignments: assignments.collect() })
     }
 
-    /// What will be set on a dataset, as `name=value`.
-    #[must_use]
-    pub fn get(&self, name: &DatasetName) -> &[String] {
-        self.assignments.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    /// Sets it, each by itself if not all together can be; returns what could not be set, and why.
+    /// Sets what was set on a dataset, each by itself if not all together can be; returns what could not be
+    /// set, and why. A person sees it, and before anything is mounted: it is the archiver that says it.
     pub async fn set(&self, context: &Context, name: &DatasetName) -> Vec<String> {
-        let all = self.get(name);
-        if all.is_empty() || context.exec.run(&argv::set_all(name, all), LOOK).await.is_ok() {
+        let all = self.assignments.get(name).map_or(&[][..], Vec::as_slice);
+        if all.is_empty() {
+            return vec![];
+        }
+        context.say(&format!("  {name}: setting {}", all.join(", ")));
+        if context.exec.run(&argv::set_all(name, all), LOOK).await.is_ok() {
             return vec![];
         }
         let mut failed = Vec::new();
