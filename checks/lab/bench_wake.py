@@ -23,10 +23,13 @@ ROUNDS = 5
 MIB = 1
 SOURCE = "tank/tree"
 TREE = {"tree": {"archiver": "archiver", "source": SOURCE, "target": "vault/home/tree"}}
-# Ends when a command has been run there.
+# Ends when a command has been run there, and says when its sshd had answered.
 ANSWERS = """
+until timeout 1 bash -c 'read -r line </dev/tcp/{address}/22 && [[ $line == SSH-* ]]' 2>/dev/null; do sleep 0.1; done
+echo $EPOCHREALTIME
 options=(-F none -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=1)
 until ssh "${{options[@]}}" -i {key} root@{address} true 2>/dev/null; do sleep 0.1; done
+echo $EPOCHREALTIME
 """
 
 
@@ -34,6 +37,7 @@ until ssh "${{options[@]}}" -i {key} root@{address} true 2>/dev/null; do sleep 0
 class Round:
     """Seconds, and a number of calls."""
 
+    answer: float
     floor: float
     wake: float
     transfer: float
@@ -52,7 +56,7 @@ class Bench:
         self.changes = 0
 
     def round(self) -> Round:
-        floor = self.by_hand()
+        answer, floor = self.by_hand()
         wake = self.run("wake", "archiver")
         session = self.archiver.lab.home.start(self.archiver.ssh_argv("archiver", "cat"))
         self.change()
@@ -65,10 +69,11 @@ class Bench:
         if not self.archiver.is_asleep():
             raise RuntimeError("the archiver is still awake after a backup")
         instance = self.ec2.instances()[-1].seconds()
-        return Round(floor, wake, transfer, cycle, instance, self.ec2.calls.count(since=mark))
+        return Round(answer, floor, wake, transfer, cycle, instance, self.ec2.calls.count(since=mark))
 
-    def by_hand(self) -> float:
-        """Seconds until ssh runs a command on an instance of the same image, which has no volume."""
+    def by_hand(self) -> tuple[float, float]:
+        """Seconds until the sshd of an instance of the same image answers, which has no volume, and until
+        ssh has run a command there."""
         begin = time.monotonic()
         launched = self.api.run_instances(
             ImageId=self.api.describe_images(Owners=["self"])["Images"][0]["ImageId"],
@@ -80,11 +85,12 @@ class Bench:
         )
         instance = launched["Instances"][0]["InstanceId"]
         script = ANSWERS.format(address=self.archiver.cloud.vm(instance).address, key=f"{SECRETS}/admin/id_ed25519")
-        self.archiver.lab.home.run(["bash", "-c", script], timeout=300)
+        said = self.archiver.lab.home.run(["bash", "-c", script], timeout=300).stdout.split()
         took = time.monotonic() - begin
+        login = float(said[1]) - float(said[0])
         self.api.terminate_instances(InstanceIds=[instance])
         wait.until(self.archiver.is_asleep, "it is gone", 60)
-        return took
+        return took - login, took
 
     def change(self) -> None:
         self.changes += 1
@@ -105,8 +111,10 @@ def table(rounds: list[Round]) -> str:
     """Medians, and what they are measured against."""
     middle = {field.name: statistics.median(getattr(round, field.name) for round in rounds) for field in fields(Round)}
     rows = [
+        ("boot until sshd answers", f"{middle['answer']:.1f} s", ""),
         ("boot until ssh runs a command (floor)", f"{middle['floor']:.1f} s", ""),
         ("wake", f"{middle['wake']:.1f} s", ""),
+        ("  beyond sshd's answer", f"{middle['wake'] - middle['answer']:.1f} s", ""),
         ("  beyond the floor", f"{middle['wake'] - middle['floor']:.1f} s", "3 s"),
         ("backup of 1 MiB, awake already", f"{middle['transfer']:.1f} s", ""),
         ("backup of 1 MiB, asleep to asleep", f"{middle['cycle']:.1f} s", ""),

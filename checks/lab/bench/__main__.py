@@ -67,9 +67,9 @@ class Bench:
                         table.add(name, self.seconds(command))
         return table
 
-    def full(self, tree: Tree, rounds: int) -> Table:
+    def full(self, tree: Tree) -> Table:
         table = Table(f"First replication: {tree.words}")
-        for _ in range(rounds):
+        for _ in range(2):
             table.add("floor: zfs send | ssh | zfs receive", self.seconds(trees.floor_of_sending(self.lab, tree)))
             for name, command in self.commands(tree, small=True):
                 table.add(name, self.seconds(command))
@@ -89,8 +89,8 @@ class Bench:
 
 def measure(bench: Bench, tiny: bool, without_large: bool) -> Iterator[Table]:
     running = bench.lab
-    small, large = Tree("small", 30, 5), Tree("large", 100, 5)
-    data, deep = Tree("data", 1, 1, mebibytes=256), Tree("deep", 1, 300)
+    small, large = Tree("small", 30, 20), Tree("large", 100, 20)
+    data, deep = Tree("data", 1, 1, mebibytes=256), Tree("deep", 1, 1000)
     if tiny:
         small, large, data, deep = Tree("small", 3, 2), Tree("large", 4, 2), Tree("data", 1, 1, 4), Tree("deep", 1, 9)
     bench.use(small, large, data, deep)
@@ -102,9 +102,9 @@ def measure(bench: Bench, tiny: bool, without_large: bool) -> Iterator[Table]:
         yield bench.idle(tree, small=tree is small)
         yield bench.increments(tree, small=tree is small)
     yield bench.increments(small, small=False, delay="50ms")
-    for tree, rounds in ((data, 3), (deep, 1)):
+    for tree in (data, deep):
         trees.plant(running, tree)
-        yield bench.full(tree, rounds)
+        yield bench.full(tree)
 
 
 def main() -> int:
