@@ -5,6 +5,7 @@
   openssh,
   rustPlatform,
   stdenv,
+  zstd,
 }:
 let
   cargo = (lib.importTOML ../Cargo.toml).workspace.package;
@@ -43,6 +44,7 @@ rustPlatform.buildRustPackage {
   nativeCheckInputs = [
     git
     openssh
+    zstd
   ];
   # The sandbox has neither servers nor mounts, and a user's build needs no linters: `make test`
   # runs these too.

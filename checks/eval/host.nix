@@ -61,6 +61,7 @@ let
       openssh = "/openssh";
       runtimeShell = "/shell";
       symlinkJoin = { postBuild, ... }: postBuild;
+      zstd = "/zstd";
     };
     utils.escapeSystemdExecArgs = import ./exec-args.nix;
   };

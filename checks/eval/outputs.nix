@@ -26,6 +26,7 @@ let
             buildPlatform.canExecute = _: true;
             hostPlatform = { };
           };
+          zstd = "/zstd";
         };
       mkShell = _: derivationNamed "shell";
       runCommand =

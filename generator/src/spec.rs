@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration::Duration;
 use crate::name::PoolName;
 
-pub use replication::{OnConflict, Raw, Replication};
+pub use replication::{OnConflict, Raw, Replication, StreamCompression};
 pub use report::{Healthchecks, Honeycomb, Notify, Ntfy, Otlp, Ping, Prometheus, Report, Webhook};
 
 /// A whole backup system: the hosts that are backed up and the archivers that keep the backups.

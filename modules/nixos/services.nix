@@ -2,6 +2,7 @@
 {
   config,
   lib,
+  pkgs,
   utils,
   ...
 }:
@@ -28,7 +29,11 @@ let
 
   # Where a command that the spec names by its bare name is.
   system = "/run/current-system/sw";
-  paths = [ config.boot.zfs.package ] ++ lib.optional secrets.isCommanded system;
+  paths = [
+    config.boot.zfs.package
+    pkgs.zstd
+  ]
+  ++ lib.optional secrets.isCommanded system;
 
   # Below the folders that root's own commands use. Services that run at the same time share it: the
   # first to end must not remove it.

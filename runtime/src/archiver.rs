@@ -10,7 +10,8 @@ use dormouse_generator::name::DatasetName;
 
 use crate::error::Error;
 use crate::exec::{self, Exec};
-use crate::ssh::{Connection, Endpoint};
+use crate::replicate::stream::Receiving;
+use crate::ssh::{Connection, Endpoint, PACK};
 use crate::survey;
 
 /// How long a single change may take.
@@ -106,6 +107,18 @@ impl Archiver {
     /// [`Error::Argument`].
     pub fn chain(&self, remote: &[Vec<String>]) -> Result<Vec<String>, Error> {
         self.connection.chain(remote)
+    }
+
+    /// What takes streams there, one command for each; packed on their way if that is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Argument`].
+    pub fn receiving(&self, commands: &[Vec<String>], packed: bool) -> Result<Receiving, Error> {
+        if packed {
+            let filter = PACK.map(str::to_owned).to_vec();
+            return Ok(Receiving { argv: self.connection.packed_chain(commands)?, filter: Some(filter) });
+        }
+        Ok(Receiving::of(self.chain(commands)?))
     }
 
     /// Whether the connection still stands.

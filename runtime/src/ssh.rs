@@ -84,6 +84,17 @@ pub fn line(commands: &[Vec<String>]) -> Result<String, Error> {
     Ok(quoted.collect::<Result<Vec<_>, _>>()?.join(" && "))
 }
 
+/// The same for commands whose stdin comes from [`PACK`].
+///
+/// # Errors
+/// As [`line`].
+pub fn packed_line(commands: &[Vec<String>]) -> Result<String, Error> {
+    Ok(format!("zstd -q -d -c | {{ {}; }}", line(commands)?))
+}
+
+/// Packs streams for [`packed_line`].
+pub const PACK: [&str; 3] = ["zstd", "-q", "-c"];
+
 /// A path for ssh_config(5), where `%` begins a token.
 fn literal(path: &Path) -> String {
     path.display().to_string().replace('%', "%%")
@@ -144,6 +155,16 @@ impl Connection {
     pub fn chain(&self, remote: &[Vec<String>]) -> Result<Vec<String>, Error> {
         let mut argv = self.endpoint.argv(&self.control);
         argv.push(line(remote)?);
+        Ok(argv)
+    }
+
+    /// The same for commands whose stdin comes packed.
+    ///
+    /// # Errors
+    /// As [`Self::argv`].
+    pub fn packed_chain(&self, remote: &[Vec<String>]) -> Result<Vec<String>, Error> {
+        let mut argv = self.endpoint.argv(&self.control);
+        argv.push(packed_line(remote)?);
         Ok(argv)
     }
 

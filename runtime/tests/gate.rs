@@ -5,11 +5,12 @@
 mod thefts;
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
-use dormouse::ssh::line;
+use dormouse::ssh::{PACK, line, packed_line};
 use dormouse::zfs::plan::{Base, Stream};
 use dormouse::zfs::properties::Record;
 use dormouse::zfs::{Guid, Kind, Snapshot, argv};
@@ -54,16 +55,27 @@ fn folder() -> tempfile::TempDir {
 
 /// What a host says over ssh, what comes of it, and the commands that were started for it.
 fn ask(folder: &Path, asked: &str) -> (Output, Vec<Vec<String>>) {
+    say(folder, asked, b"")
+}
+
+/// The same, with what the host sends them.
+fn say(folder: &Path, asked: &str, sent: &[u8]) -> (Output, Vec<Vec<String>>) {
     let started = folder.join("started");
     fs::write(&started, "").unwrap();
-    let output = Command::new("/bin/bash")
+    let mut gate = Command::new("/bin/bash")
         .arg(folder.join("gate"))
         .args(TARGETS)
         .env("SSH_ORIGINAL_COMMAND", asked)
         .env("PATH", folder)
         .current_dir(folder)
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    // One that refuses does not read.
+    let _ = gate.stdin.take().unwrap().write_all(sent);
+    let output = gate.wait_with_output().unwrap();
     let text = fs::read_to_string(&started).unwrap();
     let split = |line: &str| line.split('\x1f').map(str::to_owned).collect();
     (output, text.lines().map(split).collect())
@@ -148,6 +160,31 @@ fn commands_of_one_line_follow_each_other_until_one_fails() {
     fs::write(folder.path().join("zfs"), "#!/bin/bash\necho zfs >>started; exit 3\n").unwrap();
     let (output, started) = ask(folder.path(), &line(&receives).unwrap());
     assert_eq!((output.status.code(), started.len()), (Some(3), 1));
+}
+
+#[test]
+fn what_comes_packed_is_unpacked_for_the_commands_that_it_may_start() {
+    let folder = folder();
+    let name = dataset("vault/home/safe");
+    let receives = [argv::receive(&name, Kind::Filesystem), argv::receive(&name, Kind::Volume)];
+    let zfs = "#!/bin/bash\nread -r -n 3 -d '' part; echo \"zfs $part\" >>started\n";
+    fs::write(folder.path().join("zfs"), zfs).unwrap();
+    std::os::unix::fs::symlink(which("zstd"), folder.path().join("zstd")).unwrap();
+    let mut packing = Command::new(PACK[0]);
+    let mut packing = packing.args(&PACK[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    packing.stdin.take().unwrap().write_all(b"onetwo").unwrap();
+    let packed = packing.wait_with_output().unwrap().stdout;
+    let (output, started) = say(folder.path(), &packed_line(&receives).unwrap(), &packed);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(started, [["zfs one"], ["zfs two"]]);
+    fs::write(folder.path().join("zfs"), "#!/bin/bash\necho zfs >>started; exit 3\n").unwrap();
+    let (output, started) = say(folder.path(), &packed_line(&receives).unwrap(), &packed);
+    assert_eq!((output.status.code(), started.len()), (Some(3), 1));
+}
+
+fn which(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.exists()).unwrap()
 }
 
 #[test]
@@ -256,6 +293,8 @@ fn fuzzed() -> impl Strategy<Value = String> {
         "&",
         ";",
         "|",
+        "zstd -q -d -c | {",
+        "; }",
         "$(rm x)",
         "`rm x`",
         "'",
@@ -276,7 +315,8 @@ fn fuzzed() -> impl Strategy<Value = String> {
 fn whatever_is_asked_for_nothing_harmful_is_started() {
     let folder = folder();
     // Most of what is made like this is refused at once; so some begin as a host's command does.
-    let starts = ["", "", "zfs receive ", "zfs list ", "zfs send ", "zfs create ", "systemctl "];
+    let starts =
+        ["", "", "zstd -q -d -c | { ", "zfs receive ", "zfs list ", "zfs send ", "zfs create ", "systemctl "];
     let asked = (prop::sample::select(starts.to_vec()), fuzzed());
     let mut runner = TestRunner::new(Config { cases: cases(), ..Config::default() });
     runner

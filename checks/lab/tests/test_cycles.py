@@ -163,6 +163,34 @@ def test_only_snapshots_with_the_asked_names_are_sent(product: Product) -> None:
     assert replicated("hourly-8", "daily-5") == wanted | {"daily-5"}
 
 
+def test_streams_are_packed_when_the_spec_asks_for_it(product: Product) -> None:
+    home = product.lab.home
+    product.replications["safe"]["stream_compression"] = "zstd"
+    product.install()
+    zfs(home, "create", "-o", "compression=off", "tank/safe/text")
+    home.run(["bash", "-c", "yes | head -c 8M >/tank/safe/text/file"])
+    tree.snapshot(home, "tank/safe", "one")
+    home.run(["bash", "-c", "yes no | head -c 8M >/tank/safe/text/file"])
+    tree.snapshot(home, "tank/safe", "two")
+    before = product.lab.sent(home)
+    [report] = product.report("replicate")["replications"]
+    assert report["exit"] == 0 and report["bytes"] > 16 << 20, report
+    assert product.lab.sent(home) - before < 1 << 20
+    # An increment of each of two datasets shares a channel.
+    tree.snapshot(home, "tank/safe", "three")
+    [report] = product.report("replicate")["replications"]
+    assert report["exit"] == 0, report
+    assert tree.guids(product.lab.archiver, "vault/home/safe") == tree.guids(home, "tank/safe")
+    # Where it cannot be had, the run says so.
+    home.run(["chmod", "-x", "/usr/bin/zstd"])
+    try:
+        tree.snapshot(home, "tank/safe", "four")
+        refused = product.run("replicate")
+    finally:
+        home.run(["chmod", "+x", "/usr/bin/zstd"])
+    assert refused.code != 0 and "zstd" in refused.stderr, refused
+
+
 def test_ssh_takes_the_ciphers_and_the_compression_of_the_spec(product: Product) -> None:
     home = product.lab.home
 

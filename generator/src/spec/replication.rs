@@ -33,6 +33,9 @@ pub struct Replication {
     /// Whether encrypted datasets are sent as they lie on the disk.
     #[serde(default)]
     pub raw: Raw,
+    /// How streams are compressed on their way, beyond what is compressed on the disk.
+    #[serde(default)]
+    pub stream_compression: StreamCompression,
     /// Whether snapshots that the host deleted are deleted on the archiver.
     #[serde(default)]
     pub follow_delete: bool,
@@ -70,6 +73,26 @@ pub enum Raw {
     Always,
     /// Nothing is sent raw: the archiver sees the plain data.
     Never,
+}
+
+/// How streams are compressed on their way. ZFS sends what is compressed on the disk as it is, and
+/// what is encrypted does not shrink: this is for slow lines and datasets without compression.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamCompression {
+    /// Not at all.
+    #[default]
+    None,
+    /// By zstd(1), which must be on both sides.
+    Zstd,
+}
+
+impl StreamCompression {
+    /// Whether it is zstd.
+    #[must_use]
+    pub fn is_zstd(self) -> bool {
+        self == Self::Zstd
+    }
 }
 
 /// What becomes of a copy that has no snapshot in common with the host's dataset, was changed, or

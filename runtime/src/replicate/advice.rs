@@ -46,6 +46,10 @@ pub fn help(stop: &Stop, job: &Job, endpoint: &Endpoint) -> String {
         Stop::Broken(Broken::Connection(_) | Broken::Stalled(_)) => {
             "what was received is kept; run it again to resume".to_owned()
         }
+        Stop::Broken(Broken::Filter { .. }) => {
+            "what was received is kept; without zstd: `\"stream_compression\": \"none\"` in the spec"
+                .to_owned()
+        }
         Stop::Broken(Broken::Setup(error)) => error.help(),
         Stop::Broken(Broken::Receive { meaning, .. }) => receive(*meaning, job, endpoint),
     }

@@ -122,7 +122,8 @@ impl<'a> Batches<'a> {
     ) -> Result<impl Future<Output = Channel> + use<>, Error> {
         let streams = || items.iter().flat_map(|item| item.streams().map(move |stream| (&item.job, stream)));
         let receives = streams().map(|(job, _)| argv::receive(&job.target, job.source.kind));
-        let receive = archiver.chain(&receives.collect::<Vec<_>>())?;
+        let packed = self.replication.stream_compression.is_zstd();
+        let receiving = archiver.receiving(&receives.collect::<Vec<_>>(), packed)?;
         let counters: Vec<Counter> = items.iter().map(|_| Counter::default()).collect();
         let sendings = items.iter().zip(&counters).flat_map(|(item, counter)| {
             let (source, copy) = (&item.job.source, item.job.copy.as_ref());
@@ -138,7 +139,7 @@ impl<'a> Batches<'a> {
         let bounds = self.bounds.clone();
         let begin = Instant::now();
         Ok(async move {
-            let result = stream::run(exec, sendings, &receive, Way::ToArchiver, &bounds).await;
+            let result = stream::run(exec, sendings, &receiving, Way::ToArchiver, &bounds).await;
             Channel { items, counters, result, time: begin.elapsed() }
         })
     }

@@ -312,10 +312,11 @@ impl<'a> Sender<'a> {
             false => Progress::quiet(),
         };
         let receive = argv::receive(&job.target, job.source.kind);
-        let receive = archiver.chain(&vec![receive; sends.len()])?;
+        let packed = self.replication.stream_compression.is_zstd();
+        let receiving = archiver.receiving(&vec![receive; sends.len()], packed)?;
         let sending = |argv| Sending { argv, counters: vec![progress.counter()] };
         let sendings = sends.into_iter().map(sending).collect();
-        let result = stream::run(self.context.exec, sendings, &receive, Way::ToArchiver, self.bounds).await;
+        let result = stream::run(self.context.exec, sendings, &receiving, Way::ToArchiver, self.bounds).await;
         outcome.bytes += progress.bytes();
         Ok(result?)
     }

@@ -64,6 +64,14 @@ pub enum Broken {
         /// What it said.
         text: String,
     },
+    /// What the streams go through failed.
+    #[error("zstd failed {}: {text}", way.sender())]
+    Filter {
+        /// Where to.
+        way: Way,
+        /// What it said.
+        text: String,
+    },
     /// The connection failed.
     #[error("the connection to the archiver broke: {0}")]
     Connection(String),
@@ -139,6 +147,35 @@ pub struct Sending {
     pub counters: Vec<Counter>,
 }
 
+/// What takes the streams.
+#[derive(Clone, Debug)]
+pub struct Receiving {
+    /// The command line.
+    pub argv: Vec<String>,
+    /// What they go through after they were counted, if anything.
+    pub filter: Option<Vec<String>>,
+}
+
+impl Receiving {
+    /// Takes them as they are.
+    #[must_use]
+    pub fn of(argv: Vec<String>) -> Self {
+        Self { argv, filter: None }
+    }
+
+    /// Starts it, with the filter before it.
+    fn start(&self, exec: Exec, mut from: OwnedFd) -> Result<(Option<Process>, Process), Broken> {
+        let mut filter = None;
+        if let Some(argv) = &self.filter {
+            let (filtered, to) = pipe().map_err(Error::System)?;
+            filter = Some(exec.stream(argv, Some(from), Some(to)).map_err(Error::Program)?);
+            from = filtered;
+        }
+        let receiver = exec.stream(&self.argv, Some(from), None).map_err(Error::Program)?;
+        Ok((filter, receiver))
+    }
+}
+
 /// Runs the senders one after the other into one receiving end, which takes as many streams;
 /// returns when all have ended.
 ///
@@ -147,16 +184,23 @@ pub struct Sending {
 pub async fn run(
     exec: Exec,
     sendings: Vec<Sending>,
-    receive: &[String],
+    receiving: &Receiving,
     way: Way,
     bounds: &Bounds,
 ) -> Result<(), Broken> {
     let counters: Vec<Counter> = sendings.iter().flat_map(|sending| sending.counters.clone()).collect();
     let work = async {
         let (receive_end, to_receive) = pipe().map_err(Error::System)?;
-        let receiver = exec.stream(receive, Some(receive_end), None).map_err(Error::Program)?;
+        let (filter, receiver) = receiving.start(exec, receive_end)?;
         let carried = carry(exec, sendings, to_receive, bounds.limit.clone()).await;
         let received = receiver.wait().await.map_err(Error::Program)?;
+        if let Some(filter) = filter {
+            let filtered = filter.wait().await.map_err(Error::Program)?;
+            // One that dies of SIGPIPE only lost its receiver.
+            if filtered.status.code().is_some_and(|code| code != 0) {
+                return Err(Broken::Filter { way, text: exec::text(&filtered.stderr) });
+            }
+        }
         verdict(way, &carried?, &received)
     };
     tokio::select! {
@@ -310,7 +354,7 @@ mod tests {
         let ended = runtime.block_on(run(
             Exec::default(),
             vec![sending],
-            &["cat".to_owned()],
+            &Receiving::of(vec!["cat".to_owned()]),
             Way::ToArchiver,
             &bounds,
         ));
@@ -325,7 +369,7 @@ mod tests {
             counters: vec![Counter::default()],
         };
         let run = |way, sends: &[&str], receive: &str| {
-            let receive = ["sh", "-c", receive].map(str::to_owned);
+            let receive = Receiving::of(["sh", "-c", receive].map(str::to_owned).to_vec());
             let sends: Vec<Sending> = sends.iter().map(|script| sending(script)).collect();
             let counters: Vec<Counter> = sends.iter().map(|sending| sending.counters[0].clone()).collect();
             let ended = runtime.block_on(run(Exec::default(), sends, &receive, way, &Bounds::default()));

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::output::{count, human_age, human_bytes};
 use crate::replicate::dataset::ESTIMATE;
 use crate::replicate::progress::Progress;
-use crate::replicate::stream::{self, Bounds, Broken, Sending, Way};
+use crate::replicate::stream::{self, Bounds, Broken, Receiving, Sending, Way};
 use crate::zfs::plan::Stream;
 use crate::zfs::{argv, estimate};
 
@@ -176,10 +176,10 @@ impl<'a> Fetcher<'a> {
             true => Progress::bar(piece.name.as_str(), total),
             false => Progress::quiet(),
         };
-        let receive = argv::receive_back(&piece.name, &piece.chosen);
+        let receiving = Receiving::of(argv::receive_back(&piece.name, &piece.chosen));
         let sending = Sending { argv: archiver.argv(send)?, counters: vec![progress.counter()] };
         let way = Way::FromArchiver;
-        let result = stream::run(self.context.exec, vec![sending], &receive, way, self.bounds).await;
+        let result = stream::run(self.context.exec, vec![sending], &receiving, way, self.bounds).await;
         outcome.bytes += progress.bytes();
         Ok(result?)
     }

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::provider::{self, Identity};
 use crate::replicate::Run;
 use crate::replicate::progress::Progress;
-use crate::replicate::stream::{self, Bounds, Broken, Sending, Way};
+use crate::replicate::stream::{self, Bounds, Broken, Receiving, Sending, Way};
 use crate::zfs::{Dataset, Kind, form};
 
 /// Reads files out of a snapshot. It is mounted in a namespace of its own (unshare(1)), and goes with this
@@ -103,7 +103,7 @@ impl Files<'_> {
         let into = self.into.to_string_lossy();
         let write = WRITE.into_iter().chain(["--directory", &into, "--"]).map(str::to_owned);
         // What was not asked for is not written, whatever an archiver sends.
-        let write: Vec<String> = write.chain(self.paths.iter().cloned()).collect();
+        let write = Receiving::of(write.chain(self.paths.iter().cloned()).collect());
         let progress = match context.shows_progress {
             true => Progress::bar(self.dataset.as_str(), None),
             false => Progress::quiet(),
@@ -143,7 +143,7 @@ impl Files<'_> {
             Broken::Setup(error) => return error,
             Broken::Connection(text) => return at.endpoint().refusal(&text),
             Broken::Send { text, .. } | Broken::Receive { text, .. } => text,
-            Broken::Stalled(_) => broken.to_string(),
+            Broken::Filter { .. } | Broken::Stalled(_) => broken.to_string(),
         };
         Refusal::FilesMissing { archiver, dataset, detail }.into()
     }

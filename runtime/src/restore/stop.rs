@@ -44,7 +44,8 @@ pub fn help(stop: &Stop, piece: &Piece, endpoint: &Endpoint) -> String {
     match stop {
         Stop::Refused(refusal) => refusal.help(),
         Stop::Failed(error) | Stop::Broken(Broken::Setup(error)) => error.help(),
-        Stop::Missing(_) | Stop::Broken(Broken::Connection(_) | Broken::Stalled(_)) => again(),
+        Stop::Missing(_)
+        | Stop::Broken(Broken::Connection(_) | Broken::Stalled(_) | Broken::Filter { .. }) => again(),
         Stop::Broken(Broken::Send { text, .. }) => match meaning(text) {
             Some(Meaning::PermissionDenied) => format!(
                 "as root on the archiver: `{}`, then run the same command again",

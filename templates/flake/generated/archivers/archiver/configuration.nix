@@ -24,12 +24,12 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDGPSW0V+QJQoqSb3bd4GM2JHWzX1AOQGQWQKtu2Mdrn";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMWf7QuIKfwEZDQCcrN45ZGQWPU19W7v7z2joL/Nvbtq";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICapTfz246R93BefP7Myk3Oq4jj4qTkvrai816FJEpSd";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC/XXENadocmVH8AgMxmgmTDTq2owSt2NCCdbXnilb4i";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
   # `zfs send -I`, by which it comes back, and userprop for what was set on it. Without destroy and rollback
@@ -260,6 +260,16 @@ in
       "$@"
     }
 
+    # A host may pack its streams (`stream_compression`). The dot is the sign of a pipe, which no user
+    # data may have.
+    unpack=""
+    packed='^zstd -q -d -c . [{] (.*); [}]$'
+    commands="$asked"
+    if [[ $asked =~ $packed ]]; then
+      unpack=1
+      commands="''${BASH_REMATCH[1]}"
+    fi
+
     # Does something with each command, until one fails. `&&` is in no word, but between commands.
     each() {
       local word command=()
@@ -286,7 +296,7 @@ in
     words=()
     word=""
     begun=""
-    rest="$asked "
+    rest="$commands "
     while [ -n "$rest" ]; do
       if [ -n "$open" ] && [[ $rest =~ $inside ]]; then
         word+="''${BASH_REMATCH[0]}"
@@ -315,7 +325,11 @@ in
     done
     if [ -n "$open" ]; then refuse; fi
     each check
-    each start
+    if [ -n "$unpack" ]; then
+      each start < <(zstd -q -d -c)
+    else
+      each start
+    fi
   '';
 
   # A host may power the archiver off, but not while another one has a session: that is a different

@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP5T7DhhLahuKnfxw0FzEI5LN5ZM3DNiKmAo/tsxmBlX";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAvrHKaCAqRu2kGcgEJ1MUuTJGLnuvRHDskvlhxzlStf";
     };
 
     replications.safe = {

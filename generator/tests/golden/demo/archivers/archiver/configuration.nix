@@ -260,6 +260,16 @@ in
       "$@"
     }
 
+    # A host may pack its streams (`stream_compression`). The dot is the sign of a pipe, which no user
+    # data may have.
+    unpack=""
+    packed='^zstd -q -d -c . [{] (.*); [}]$'
+    commands="$asked"
+    if [[ $asked =~ $packed ]]; then
+      unpack=1
+      commands="''${BASH_REMATCH[1]}"
+    fi
+
     # Does something with each command, until one fails. `&&` is in no word, but between commands.
     each() {
       local word command=()
@@ -286,7 +296,7 @@ in
     words=()
     word=""
     begun=""
-    rest="$asked "
+    rest="$commands "
     while [ -n "$rest" ]; do
       if [ -n "$open" ] && [[ $rest =~ $inside ]]; then
         word+="''${BASH_REMATCH[0]}"
@@ -315,7 +325,11 @@ in
     done
     if [ -n "$open" ]; then refuse; fi
     each check
-    each start
+    if [ -n "$unpack" ]; then
+      each start < <(zstd -q -d -c)
+    else
+      each start
+    fi
   '';
 
   # A host may power the archiver off, but not while another one has a session: that is a different
