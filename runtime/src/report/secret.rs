@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
 use super::sink::Trouble;
 
 /// How big a file of a secret may be, in bytes; a bigger one is some other file.
 const MAX: u64 = 16 * 1024;
 
-/// A secret. It has neither `Debug` nor `Display`, so that no log can hold it.
-#[derive(Clone)]
+/// A secret. It has neither `Debug` nor `Display`, so that no log can hold it, and is wiped when dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl Secret {
@@ -25,7 +27,8 @@ impl Secret {
 
     fn from(credentials: Option<&Path>, field: &str, path: &str) -> Result<Self, Trouble> {
         let is_given = |path: &PathBuf| {
-            std::fs::read_to_string(path).map_or_else(|_| path.exists(), |text| !text.trim().is_empty())
+            let text = std::fs::read_to_string(path).map(Zeroizing::new);
+            text.map_or_else(|_| path.exists(), |text| !text.trim().is_empty())
         };
         let credential = credentials.map(|folder| folder.join(field)).filter(is_given);
         let path = credential.unwrap_or_else(|| PathBuf::from(path));
@@ -35,6 +38,7 @@ impl Secret {
             return Err(failed(format!("it has {size} bytes and is no secret")));
         }
         let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+        let text = Zeroizing::new(text);
         let text = text.trim();
         if text.is_empty() {
             return Err(failed("it is empty".to_owned()));
