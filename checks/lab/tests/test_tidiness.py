@@ -21,7 +21,11 @@ CHECKOUT = Path(__file__).parents[3]
 def another_lab() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A lab in a process of its own, and what it printed when it was ready."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "checks.lab", "shell"], cwd=CHECKOUT, stdout=subprocess.PIPE
+        [sys.executable, "-m", "checks.lab", "shell"],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        # Tests that a shell started in the background ignore it, and so would a lab of theirs.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert child.stdout is not None
     try:
