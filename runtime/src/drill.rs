@@ -103,7 +103,7 @@ impl<'a> Drill<'a> {
             only: true,
         };
         // What limits the dataset, or says that snapshots are to be made of it, is none of a scratch dataset's.
-        Ok(Restore { run: self.run, request, recursive: false, sets_properties: false })
+        Ok(Restore { run: self.run, request, recursive: false, sets_properties: false, swap: None })
     }
 
     /// Where the key is that what comes back is encrypted with, before anything is fetched.

@@ -8,6 +8,7 @@
 //! - [`fetch`], [`stop`]: one dataset's streams, and what can keep it from coming back
 //! - [`outcome`]: what came of it
 //! - [`properties`]: what was set on datasets
+//! - [`swap`]: what takes the place of what is there
 //! - [`files`]: single files
 
 pub mod choice;
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod properties;
 pub mod refusal;
 pub mod stop;
+pub mod swap;
 
 use std::time::Instant;
 
@@ -28,6 +30,7 @@ use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
 use self::plan::{Piece, Plan, Request, Step};
 use self::properties::Properties;
 use self::refusal::Refusal;
+use self::swap::{Aside, Swap};
 use crate::error::Error;
 use crate::folder;
 use crate::lock::Lock;
@@ -47,6 +50,8 @@ pub struct Restore<'a> {
     pub recursive: bool,
     /// Whether what was set on the datasets is set again.
     pub sets_properties: bool,
+    /// What it takes the place of in the end, if that is asked for.
+    pub swap: Option<Swap>,
 }
 
 impl<'a> Restore<'a> {
@@ -85,7 +90,7 @@ impl<'a> Restore<'a> {
         context.say(&format!("{}: {datasets} from {from}", self.run.name));
         let mut warnings = Vec::new();
         let properties = match self.sets_properties {
-            true => Properties::of(archiver, &self.request, &pieces).await.unwrap_or_else(|error| {
+            true => Properties::of(archiver, self, &pieces).await.unwrap_or_else(|error| {
                 warnings.push(format!("what was set on the datasets does not come back: {error}"));
                 Properties::default()
             }),
@@ -102,12 +107,36 @@ impl<'a> Restore<'a> {
             }
             outcomes.push(outcome);
         }
+        let (mut root, mut aside) = (self.request.to.clone(), Aside::default());
         // Until all are back, the same command goes on with those that are under way.
         if outcomes.iter().all(|outcome| outcome.result == Fate::Restored) {
-            let unfinished = fetch::finish(context, &pieces).await.err();
-            warnings
-                .extend(unfinished.map(|error| format!("the property dormouse:restoring stays: {error}")));
+            let mut names: Vec<_> = pieces.iter().map(|piece| piece.name.clone()).collect();
+            let mut is_done = true;
+            if let Some(swap) = &self.swap {
+                match swap.exchange(context.exec, &outcomes).await {
+                    Ok(done) => {
+                        aside = done;
+                        root = swap.place.clone();
+                        names = names.iter().filter_map(|name| swap.in_place(name)).collect();
+                        outcomes
+                            .iter_mut()
+                            .zip(&names)
+                            .for_each(|(outcome, name)| outcome.dataset = name.to_string());
+                    }
+                    Err(error) => {
+                        is_done = false;
+                        outcomes[0] = outcomes[0].clone().not_swapped(swap, &error);
+                    }
+                }
+            }
+            if is_done {
+                let unfinished = fetch::finish(context, &names).await.err();
+                warnings.extend(
+                    unfinished.map(|error| format!("the property dormouse:restoring stays: {error}")),
+                );
+            }
         }
+        warnings.append(&mut aside.warnings);
         outcomes.extend(left.iter().map(DatasetOutcome::left));
         Ok(Outcome {
             replication: self.run.name.to_owned(),
@@ -115,7 +144,9 @@ impl<'a> Restore<'a> {
             connection_lost: !archiver.is_alive(),
             bytes: outcomes.iter().map(|outcome| outcome.bytes).sum(),
             seconds: began.elapsed().as_secs_f64(),
-            next: outcome::next(&self.request.to, &outcomes),
+            next: outcome::next(&root, &outcomes),
+            aside: aside.name,
+            alone: aside.alone,
             datasets: outcomes,
             warnings,
         })

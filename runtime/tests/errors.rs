@@ -270,6 +270,10 @@ fn restore_refusals() -> Vec<Told> {
         RestoreRefusal::Stale { dataset: dataset(), reason: s("zfs cannot read it: bad checksum") },
         RestoreRefusal::NotBelow { path: s("/home/anna/letter.odt") },
         RestoreRefusal::FileExists { path: "found/anna/letter.odt".into() },
+        RestoreRefusal::NoSwap {
+            dataset: name("rpool"),
+            reason: "the root dataset of a pool cannot be renamed".to_owned(),
+        },
         RestoreRefusal::NoFiles { dataset: name("rpool/disk") },
         RestoreRefusal::NoKeyThere { archiver: archiver(), dataset: dataset() },
         RestoreRefusal::FilesMissing {

@@ -20,6 +20,7 @@ use crate::restore::files::Files;
 use crate::restore::outcome::{Outcome, Result as Fate};
 use crate::restore::plan::{Piece, Plan, Request, Step};
 use crate::restore::refusal::Refusal;
+use crate::restore::swap::Swap;
 use crate::restore::{Restore, place};
 use crate::zfs::{argv, estimate};
 
@@ -35,6 +36,9 @@ pub struct Arguments {
     /// What it is called here [default: its name at home]; must not exist
     #[arg(long, value_name = "DATASET", value_parser = |text: &str| DatasetName::new(text))]
     to: Option<DatasetName>,
+    /// Bring it back beside what is there, then let it take its place: what is there is renamed
+    #[arg(long, conflicts_with = "to")]
+    swap: bool,
     /// Also all datasets below it, each up to its snapshot of that name or time
     #[arg(short, long)]
     recursive: bool,
@@ -42,7 +46,7 @@ pub struct Arguments {
     #[arg(long)]
     only: bool,
     /// Only this file or folder, by its path below the dataset's root; may be given again
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["to", "recursive", "only", "dry_run"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["to", "swap", "recursive", "only", "dry_run"])]
     file: Vec<String>,
     /// The folder where files go
     #[arg(long, value_name = "DIR", default_value = ".", requires = "file")]
@@ -109,16 +113,18 @@ impl Arguments {
             (None, None) => Wanted::Newest,
         };
         let run = place::only(context, &dataset, self.replication.as_deref())?;
+        let swap = self.swap.then(|| Swap::of(&dataset)).transpose()?;
+        let beside = swap.as_ref().map(|swap| swap.beside.clone());
         let request = Request {
             archiver: run.replication.archiver.clone(),
             copy: run.target(&dataset)?,
             root: run.replication.target.clone(),
-            to: self.to.clone().unwrap_or_else(|| dataset.clone()),
+            to: self.to.clone().or(beside).unwrap_or_else(|| dataset.clone()),
             wanted,
             only: self.only,
             dataset,
         };
-        Ok(Restore { run, request, recursive: self.recursive, sets_properties: true })
+        Ok(Restore { run, request, recursive: self.recursive, sets_properties: true, swap })
     }
 
     async fn bring<'a>(&self, restore: &Restore<'a>, sessions: &mut Sessions<'a>) -> Result<Exit, Error> {
@@ -236,6 +242,16 @@ fn print(outcome: &Outcome) {
         "{}: {all} restored from {}{failed}, {bytes} in {seconds}",
         outcome.replication, outcome.archiver
     );
+    if let Some(aside) = &outcome.aside {
+        let alone = match &outcome.alone[..] {
+            [] => String::new(),
+            alone => format!(
+                "; only there: {}",
+                alone.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        println!("what was there is {aside} now, neither mounted nor replicated{alone}");
+    }
     if !outcome.next.is_empty() {
         println!("not mounted yet; next: {}", outcome.next.join(" && "));
     }

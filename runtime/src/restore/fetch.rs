@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use dormouse_generator::name::DatasetName;
+
 use super::host;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::plan::{Piece, Step, step};
@@ -200,9 +202,9 @@ impl<'a> Fetcher<'a> {
 ///
 /// # Errors
 /// When a property cannot be removed.
-pub async fn finish(context: &Context, pieces: &[Piece]) -> Result<(), Error> {
-    for piece in pieces {
-        let argv = argv::restored(&piece.name);
+pub async fn finish(context: &Context, names: &[DatasetName]) -> Result<(), Error> {
+    for name in names {
+        let argv = argv::restored(name);
         context.exec.run(&argv, host::LOOK).await.map_err(Error::Program)?;
     }
     Ok(())

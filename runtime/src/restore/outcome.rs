@@ -4,7 +4,8 @@ use dormouse_generator::name::DatasetName;
 use serde::Serialize;
 
 use super::plan::{Left, Piece, Why};
-use crate::error::Exit;
+use super::swap::Swap;
+use crate::error::{Error, Exit};
 use crate::exec;
 use crate::zfs::{Guid, Kind};
 
@@ -97,6 +98,18 @@ impl DatasetOutcome {
         }
     }
 
+    /// The outcome of one that is back, but not in its place.
+    #[must_use]
+    pub fn not_swapped(self, swap: &Swap, error: &Error) -> Self {
+        let Swap { place, beside } = swap;
+        let message = format!("it is back as {beside}, and not in the place of {place}: {error}");
+        let help = format!(
+            "end what uses {place}, then run the same command again, or exchange them yourself: `{}`",
+            swap.by_hand()
+        );
+        self.failed(message, help)
+    }
+
     /// The outcome of one that failed.
     #[must_use]
     pub fn failed(mut self, message: String, help: String) -> Self {
@@ -122,6 +135,12 @@ pub struct Outcome {
     pub seconds: f64,
     /// What to type next, to use what is back.
     pub next: Vec<String>,
+    /// What the dataset is called whose place was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aside: Option<DatasetName>,
+    /// The datasets below it that nothing takes the place of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<DatasetName>,
     /// What should be known though nothing failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

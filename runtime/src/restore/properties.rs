@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use dormouse_generator::name::DatasetName;
 
+use super::Restore;
 use super::host::LOOK;
-use super::plan::{Piece, Request};
+use super::plan::Piece;
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
@@ -23,13 +24,14 @@ impl Properties {
     ///
     /// # Errors
     /// When it cannot be asked.
-    pub async fn of(archiver: &Archiver, request: &Request, pieces: &[Piece]) -> Result<Self, Error> {
+    pub async fn of(archiver: &Archiver, restore: &Restore<'_>, pieces: &[Piece]) -> Result<Self, Error> {
+        let Restore { request, swap, .. } = restore;
         let kept = archiver.records(pieces.iter().map(|piece| &piece.copy.name)).await?;
         let assignments = pieces.iter().filter_map(|piece| {
             let relative = piece.name.relative_to(&request.to)?;
             let of = request.dataset.join(relative).ok()?;
             let record = Record::parse(kept.get(&piece.copy.name)?, &of)?;
-            Some((piece.name.clone(), record.assignments(of == piece.name)))
+            Some((piece.name.clone(), record.assignments(swap.is_some() || of == piece.name)))
         });
         Ok(Self { assignments: assignments.collect() })
     }

@@ -91,6 +91,14 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// Nothing can take the dataset's place.
+    #[error("nothing can take the place of {dataset}: {reason}")]
+    NoSwap {
+        /// The dataset.
+        dataset: DatasetName,
+        /// Why.
+        reason: String,
+    },
     /// A path leads out of the dataset.
     #[error("{path:?} is no path below the dataset's root")]
     NotBelow {
@@ -137,6 +145,7 @@ impl Refusal {
             Self::NotReplicated { .. }
             | Self::Ambiguous { .. }
             | Self::TwoChoices { .. }
+            | Self::NoSwap { .. }
             | Self::NotBelow { .. }
             | Self::NoFiles { .. } => Exit::Usage,
             Self::NoCopy { .. }
@@ -197,6 +206,9 @@ impl Refusal {
                     .to_owned()
             }
             Self::FileExists { .. } => "nothing was changed; choose another folder: `--into DIR`".to_owned(),
+            Self::NoSwap { dataset, .. } => {
+                format!("bring it back beside that: `dormouse restore {dataset} --to {}`", beside(dataset))
+            }
             Self::NoFiles { dataset } | Self::NoKeyThere { dataset, .. } => format!(
                 "bring one snapshot of it back beside that, and look there: `dormouse restore {dataset} --only --to {}`",
                 beside(dataset)

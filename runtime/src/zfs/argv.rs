@@ -243,6 +243,36 @@ pub fn rename(from: &str, to: &str) -> Vec<String> {
     words(["zfs", "rename", from, to])
 }
 
+/// Lists a dataset and those below it: name, kind, whether it is mounted.
+#[must_use]
+pub fn list_mounted(dataset: &DatasetName) -> Vec<String> {
+    list("filesystem,volume", "name,type,mounted", true, "0", dataset)
+}
+
+/// Unmounts a filesystem; it fails where the filesystem is used.
+#[must_use]
+pub fn unmount(dataset: &DatasetName) -> Vec<String> {
+    words(["zfs", "unmount", dataset.as_str()])
+}
+
+/// Mounts a filesystem where it was.
+#[must_use]
+pub fn mount_again(dataset: &DatasetName) -> Vec<String> {
+    words(["zfs", "mount", dataset.as_str()])
+}
+
+/// Lets a filesystem that is not mounted be mounted by name only (zfsprops(7), `canmount`).
+#[must_use]
+pub fn mount_by_hand(dataset: &DatasetName) -> Vec<String> {
+    set(dataset, "canmount", "noauto")
+}
+
+/// Keeps a dataset, and what is below it, from being replicated.
+#[must_use]
+pub fn keep_at_home(dataset: &DatasetName) -> Vec<String> {
+    set(dataset, listing::REPLICATE, "off")
+}
+
 /// Makes a dataset that only holds others.
 #[must_use]
 pub fn create_placeholder(dataset: &DatasetName) -> Vec<String> {
