@@ -89,8 +89,12 @@ impl Archiver {
     /// # Errors
     /// When it cannot be asked.
     pub async fn end_stale_receive(&self, dataset: &DatasetName, kind: Kind) -> Result<(), Error> {
-        let line = literal(&argv::receive(dataset, kind).join(" "));
-        self.exit_code(&["pkill", "-f", "-x", &line]).await.map(|_| ())
+        // The first of several streams is received by another command than the others.
+        for receive in argv::receives(dataset, kind, 2) {
+            let line = literal(&receive.join(" "));
+            self.exit_code(&["pkill", "-f", "-x", &line]).await?;
+        }
+        Ok(())
     }
 }
 

@@ -120,8 +120,9 @@ impl<'a> Batches<'a> {
         items: Vec<Item>,
         total: Counter,
     ) -> Result<impl Future<Output = Channel> + use<>, Error> {
-        let streams = || items.iter().flat_map(|item| item.streams().map(move |stream| (&item.job, stream)));
-        let receives = streams().map(|(job, _)| argv::receive(&job.target, job.source.kind));
+        let receives = items
+            .iter()
+            .flat_map(|item| argv::receives(&item.job.target, item.job.source.kind, item.streams().count()));
         let packed = self.replication.stream_compression.is_zstd();
         let receiving = archiver.receiving(&receives.collect::<Vec<_>>(), packed)?;
         let counters: Vec<Counter> = items.iter().map(|_| Counter::default()).collect();

@@ -311,9 +311,9 @@ impl<'a> Sender<'a> {
             true => Progress::bar(job.source.name.as_str(), total),
             false => Progress::quiet(),
         };
-        let receive = argv::receive(&job.target, job.source.kind);
+        let receives = argv::receives(&job.target, job.source.kind, sends.len());
         let packed = self.replication.stream_compression.is_zstd();
-        let receiving = archiver.receiving(&vec![receive; sends.len()], packed)?;
+        let receiving = archiver.receiving(&receives, packed)?;
         let sending = |argv| Sending { argv, counters: vec![progress.counter()] };
         let sendings = sends.into_iter().map(sending).collect();
         let result = stream::run(self.context.exec, sendings, &receiving, Way::ToArchiver, self.bounds).await;

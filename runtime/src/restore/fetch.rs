@@ -118,11 +118,15 @@ impl<'a> Fetcher<'a> {
                 self.context.say(&format!("  {}: resuming", piece.name));
                 outcome.resumed = true;
                 let total = self.total(archiver, &argv::inspect_token(token)).await;
-                self.carry(archiver, piece, &argv::resume(token), total, outcome).await?;
+                let receive = argv::receive_back(&piece.name, &piece.chosen);
+                self.carry(archiver, piece, (&argv::resume(token), receive), total, outcome).await?;
             }
             Step::Streams(streams) => {
-                for stream in streams {
-                    self.stream(archiver, piece, stream, outcome).await?;
+                // What the first one says of the dataset stays.
+                let others = std::iter::repeat_with(|| argv::receive_as_sent(&piece.name));
+                let receives = std::iter::once(argv::receive_back(&piece.name, &piece.chosen)).chain(others);
+                for (stream, receive) in streams.iter().zip(receives) {
+                    self.stream(archiver, piece, stream, receive, outcome).await?;
                 }
             }
         }
@@ -149,11 +153,13 @@ impl<'a> Fetcher<'a> {
         archiver: &Archiver,
         piece: &Piece,
         stream: &Stream,
+        receive: Vec<String>,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
         let copy = &piece.copy.name;
         let total = self.total(archiver, &argv::estimate(copy, stream, piece.raw)).await;
-        self.carry(archiver, piece, &argv::send(copy, stream, piece.raw), total, outcome).await
+        let send = argv::send(copy, stream, piece.raw);
+        self.carry(archiver, piece, (&send, receive), total, outcome).await
     }
 
     /// Nobody waits for an estimate that nobody sees.
@@ -170,7 +176,7 @@ impl<'a> Fetcher<'a> {
         &self,
         archiver: &Archiver,
         piece: &Piece,
-        send: &[String],
+        (send, receive): (&[String], Vec<String>),
         total: Option<u64>,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
@@ -178,7 +184,7 @@ impl<'a> Fetcher<'a> {
             true => Progress::bar(piece.name.as_str(), total),
             false => Progress::quiet(),
         };
-        let receiving = Receiving::of(argv::receive_back(&piece.name, &piece.chosen));
+        let receiving = Receiving::of(receive);
         let sending = Sending { argv: archiver.argv(send)?, counters: vec![progress.counter()] };
         let way = Way::FromArchiver;
         let result = stream::run(self.context.exec, vec![sending], &receiving, way, self.bounds).await;

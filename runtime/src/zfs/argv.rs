@@ -203,7 +203,15 @@ pub fn receive(dataset: &DatasetName, kind: Kind) -> Vec<String> {
     [words(["zfs", "receive", "-s", "-u"]), properties, words([dataset.as_str()])].concat()
 }
 
-/// Receives a stream with the properties that it has: resumable and unmounted.
+/// Receives several streams one after the other, the first as [`receive`] does. What that sets stays, and to
+/// set it again costs half as much as each snapshot of the others.
+#[must_use]
+pub fn receives(dataset: &DatasetName, kind: Kind, count: usize) -> Vec<Vec<String>> {
+    let others = std::iter::repeat_with(|| receive_as_sent(dataset));
+    std::iter::once(receive(dataset, kind)).chain(others).take(count).collect()
+}
+
+/// Receives a stream and sets nothing but what comes with it: resumable and unmounted.
 #[must_use]
 pub fn receive_as_sent(dataset: &DatasetName) -> Vec<String> {
     words(["zfs", "receive", "-s", "-u", dataset.as_str()])
