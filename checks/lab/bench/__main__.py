@@ -27,9 +27,9 @@ class Bench:
         self.product.install()
         self.peers = [peer for peer in peers.install(running, folder) if not (peer.slow and without_slow)]
 
-    def commands(self, tree: Tree, small: bool) -> list[tuple[str, list[str]]]:
+    def commands(self, tree: Tree, everyone: bool) -> list[tuple[str, list[str]]]:
         """Each tool's command for a tree: every tool has a copy of its own on the archiver."""
-        chosen = [peer for peer in self.peers if small or not peer.slow]
+        chosen = [peer for peer in self.peers if everyone or not peer.slow]
         mine = ("dormouse", self.product.argv("replicate", tree.name))
         return [mine, *((peer.name, peer.command(tree.source, tree.target(peer.name))) for peer in chosen)]
 
@@ -46,39 +46,37 @@ class Bench:
             return float("nan")
         return time.monotonic() - begin
 
-    def idle(self, tree: Tree, small: bool) -> Table:
+    def idle(self, tree: Tree, everyone: bool) -> Table:
         table = Table(f"Nothing to do: {tree.words}")
         table.add("floor: the filesystems, listed here", *self.rounds(trees.floor_of_listing(tree)))
-        for name, command in self.commands(tree, small):
+        for name, command in self.commands(tree, everyone):
             table.add(name, *self.rounds(command, 1 if self.is_slow(name) else ROUNDS))
         return table
 
-    def increments(self, tree: Tree, small: bool, delay: str = "") -> Table:
+    def increments(self, tree: Tree, everyone: bool, delay: str = "") -> Table:
         words = f", {delay} of round trip" if delay else ""
         table = Table(f"One new snapshot on each: {tree.words}{words}")
         for round in range(2):
-            for name, command in self.commands(tree, small):
-                if not self.is_slow(name) or (round == 0 and not delay):
+            for name, command in self.commands(tree, everyone):
+                if not self.is_slow(name) or round == 0:
+                    self.catch_up(tree, name)
                     trees.snapshot(self.lab, tree)
-                    if round == 0:
-                        self.catch_up(tree, name)
-                        trees.snapshot(self.lab, tree)
                     with trees.delayed(self.lab, delay):
                         table.add(name, self.seconds(command))
         return table
 
-    def full(self, tree: Tree) -> Table:
+    def full(self, tree: Tree, everyone: bool) -> Table:
         table = Table(f"First replication: {tree.words}")
         for _ in range(2):
             table.add("floor: zfs send | ssh | zfs receive", self.seconds(trees.floor_of_sending(self.lab, tree)))
-            for name, command in self.commands(tree, small=True):
+            for name, command in self.commands(tree, everyone):
                 table.add(name, self.seconds(command))
             trees.forget(self.lab, tree)
         return table
 
     def catch_up(self, tree: Tree, name: str) -> None:
         """So that each tool has just one snapshot to send."""
-        self.seconds(dict(self.commands(tree, small=True))[name])
+        self.seconds(dict(self.commands(tree, everyone=True))[name])
 
     def rounds(self, command: list[str], rounds: int = ROUNDS) -> list[float]:
         return [self.seconds(command) for _ in range(rounds)]
@@ -89,22 +87,34 @@ class Bench:
 
 def measure(bench: Bench, tiny: bool, without_large: bool) -> Iterator[Table]:
     running = bench.lab
-    small, large = Tree("small", 30, 20), Tree("large", 100, 20)
+    few, small, large = Tree("few", 10, 5), Tree("small", 30, 20), Tree("large", 100, 20)
     data, deep = Tree("data", 1, 1, mebibytes=256), Tree("deep", 1, 1000)
     if tiny:
-        small, large, data, deep = Tree("small", 3, 2), Tree("large", 4, 2), Tree("data", 1, 1, 4), Tree("deep", 1, 9)
-    bench.use(small, large, data, deep)
-    for tree in (small,) if without_large else (small, large):
-        trees.plant(running, tree)
-        for name, command in bench.commands(tree, small=tree is small):
-            print(f"bench: {name}, first time, {tree.words}: {bench.seconds(command):.1f} s", flush=True)
-        time.sleep(2)
-        yield bench.idle(tree, small=tree is small)
-        yield bench.increments(tree, small=tree is small)
-    yield bench.increments(small, small=False, delay="50ms")
-    for tree in (data, deep):
-        trees.plant(running, tree)
-        yield bench.full(tree)
+        few, small, large = Tree("few", 2, 2), Tree("small", 3, 2), Tree("large", 4, 2)
+        data, deep = Tree("data", 1, 1, 4), Tree("deep", 1, 9)
+    bench.use(few, small, large, data, deep)
+    yield from steps(bench, small, everyone=False)
+    # Tools that send each snapshot by itself need minutes for more.
+    yield from steps(bench, few, everyone=True)
+    trees.plant(running, data)
+    yield bench.full(data, everyone=True)
+    yield bench.increments(small, everyone=False, delay="50ms")
+    trees.plant(running, deep)
+    yield bench.full(deep, everyone=False)
+    if not without_large:
+        yield from steps(bench, large, everyone=False)
+
+
+def steps(bench: Bench, tree: Tree, everyone: bool) -> Iterator[Table]:
+    """What is measured with a tree of small datasets."""
+    trees.plant(bench.lab, tree)
+    first = Table(f"First replication: {tree.words}")
+    for name, command in bench.commands(tree, everyone):
+        first.add(name, bench.seconds(command))
+    yield first
+    time.sleep(2)
+    yield bench.idle(tree, everyone)
+    yield bench.increments(tree, everyone)
 
 
 def main() -> int:
@@ -119,7 +129,8 @@ def main() -> int:
         bench = Bench(running, Path(folder), asked.without_slow)
         for table in measure(bench, asked.tiny, asked.without_large):
             tables.append(table)
-            text = report.page(tables, versions(bench.peers), running)
+            commands = bench.commands(Tree("few", 10, 5), everyone=True)
+            text = report.page(tables, versions(bench.peers), commands, running)
             # Each table is worth keeping, whatever becomes of the next.
             if not asked.tiny:
                 Path("docs/benchmarks.md").write_text(text)

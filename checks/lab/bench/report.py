@@ -1,6 +1,7 @@
 """What was measured, as a page."""
 
 import math
+import shlex
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -37,10 +38,16 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
-def page(tables: list[Table], versions: dict[str, str], lab: Lab) -> str:
+def page(tables: list[Table], versions: dict[str, str], commands: list[tuple[str, list[str]]], lab: Lab) -> str:
     system = lab.home.run(["sh", "-c", "zfs version | head -n 1; uname -r; nproc"]).stdout.split("\n")
     ours = lab.home.run(["/usr/local/bin/dormouse", "--version"]).stdout.strip()
     tools = ", ".join([ours, *(f"{name} {version}" for name, version in versions.items())])
     where = f"{system[0]}, Linux {system[1]}, {system[2]} processors each"
     measured = f"Measured on {time.strftime('%Y-%m-%d')}: {tools}; {where}.\n"
-    return "\n".join([HEAD, measured, *(table.text() for table in tables)])
+    return "\n".join([HEAD, measured, *(table.text() for table in tables), listed(commands)])
+
+
+def listed(commands: list[tuple[str, list[str]]]) -> str:
+    """Each tool's command, as it would be typed."""
+    lines = [f"- {name}: `{shlex.join(command)}`" for name, command in commands]
+    return "\n".join(["## Commands", "", *lines]) + "\n"
