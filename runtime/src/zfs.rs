@@ -123,6 +123,8 @@ pub struct Dataset {
     /// Whether a property of it says that it and all below it stay on the host
     /// ([`listing::REPLICATE`]); asked for on the host only.
     pub stays: bool,
+    /// Whether nobody writes to it and nothing mounts or shows it by itself; asked for on the archiver only.
+    pub is_passive: bool,
     /// Whether snapshots were left out that may be needed; the newest is always there.
     pub partial: bool,
     /// Its snapshots; on the host those that are sent.

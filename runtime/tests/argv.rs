@@ -50,12 +50,13 @@ fn nothing_is_ever_received_by_force_or_mounted() {
     assert_eq!(volume.join(" "), "zfs receive -s -u -o volmode=none -o readonly=on vault/a");
     let back = argv::receive_back(&name("tank/a b"), &snapshot("two three"));
     assert_eq!(display(&back), "zfs receive -s -u -o 'dormouse:restoring=1 two three' 'tank/a b'");
-    let several = argv::receives(&name("vault/a"), Kind::Volume, 3);
+    let several = argv::receives(&name("vault/a"), Kind::Volume, false, 3);
     assert_eq!(several[0], volume);
     assert_eq!(
         several[1..].iter().map(|command| command.join(" ")).collect::<Vec<_>>(),
         ["zfs receive -s -u vault/a"; 2]
     );
+    assert_eq!(argv::receives(&name("vault/a"), Kind::Volume, true, 2), several[1..]);
     for command in [filesystem, volume, back, several[1].clone(), argv::abandon(&name("vault/a"))] {
         assert!(command.iter().all(|word| !word.starts_with('-') || !word.contains('F')), "{command:?}");
     }

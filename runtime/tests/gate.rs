@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 use dormouse::ssh::{PACK, line, packed_line};
 use dormouse::zfs::plan::{Base, Stream};
 use dormouse::zfs::properties::Record;
-use dormouse::zfs::{Guid, Kind, Snapshot, argv};
+use dormouse::zfs::{Guid, Kind, Snapshot, argv, listing};
 use dormouse_generator::name::DatasetName;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -99,7 +99,7 @@ fn it_starts_what_a_host_asks_for_word_by_word() {
     for name in ["vault/home/safe", "vault/home/safe/a.b_c:d-e", "vault/home/mail box/in box"] {
         let name = dataset(name);
         said.extend([
-            argv::list_datasets(&name, true, &[]),
+            argv::list_datasets(&name, true, &[listing::PASSIVE]),
             argv::list_datasets(&name, false, &[]),
             argv::list_snapshots(&name, true),
             argv::list_histories([&name], true),

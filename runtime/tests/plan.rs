@@ -22,6 +22,7 @@ fn dataset(name: &str) -> Dataset {
         changed: None,
         origin: None,
         stays: false,
+        is_passive: false,
         partial: false,
         snapshots: vec![],
         unsent: vec![],

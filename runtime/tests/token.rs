@@ -24,6 +24,7 @@ fn source(numbers: &[u64]) -> Dataset {
         changed: None,
         origin: None,
         stays: false,
+        is_passive: false,
         partial: false,
         name: DatasetName::new("tank/a").unwrap(),
         kind: Kind::Filesystem,

@@ -74,6 +74,12 @@ def test_received_datasets_are_readonly_and_not_mounted(product: Product) -> Non
     archiver.run(["zpool", "export", "vault"])
     archiver.run(["zpool", "import", "-d", "/dev/disk/by-id", "vault"])
     assert pool.value(archiver, "mounted", f"{COPY}/child") == "no"
+    # What somebody changed there is put right with the next snapshot.
+    zfs(archiver, "set", "readonly=off", COPY)
+    zfs(archiver, "set", "canmount=on", f"{COPY}/child")
+    cycle(product, "four")
+    assert pool.value(archiver, "readonly", COPY) == "on"
+    assert pool.value(archiver, "canmount", f"{COPY}/child") == "noauto"
 
 
 # Drills compare bytes too.

@@ -89,8 +89,8 @@ impl Archiver {
     /// # Errors
     /// When it cannot be asked.
     pub async fn end_stale_receive(&self, dataset: &DatasetName, kind: Kind) -> Result<(), Error> {
-        // The first of several streams is received by another command than the others.
-        for receive in argv::receives(dataset, kind, 2) {
+        // A new copy is received by another command than what comes after.
+        for receive in argv::receives(dataset, kind, false, 2) {
             let line = literal(&receive.join(" "));
             self.exit_code(&["pkill", "-f", "-x", &line]).await?;
         }

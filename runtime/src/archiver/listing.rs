@@ -8,7 +8,7 @@ use super::{Archiver, CHANGE, NAMES};
 use crate::error::Error;
 use crate::exec;
 use crate::survey::{self, LISTING};
-use crate::zfs::listing::{Datasets, Listing};
+use crate::zfs::listing::{self, Datasets, Listing};
 use crate::zfs::stderr::{Meaning, meaning};
 use crate::zfs::{Dataset, Guid, argv};
 
@@ -20,7 +20,7 @@ impl Archiver {
     /// [`Error::NoPool`], [`Error::Unreachable`] or [`Error::Listing`]: never an empty list for
     /// one that could not be read.
     pub async fn tree(&self, root: &DatasetName, recursive: bool) -> Result<Datasets, Error> {
-        let argv = self.argv(&argv::list_datasets(root, recursive, &[]))?;
+        let argv = self.argv(&argv::list_datasets(root, recursive, &[listing::PASSIVE]))?;
         let mut listing = Listing::default();
         match survey::lines(self.exec, &argv, |line| listing.push(line)).await {
             Ok(()) => Ok(listing.finish()),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use dormouse_generator::spec::Replication;
 use tokio::task::JoinSet;
 
-use super::dataset::report;
+use super::dataset::{is_set, report};
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
 use super::stream::{self, Bounds, Broken, Counter, Sending, Way};
@@ -120,9 +120,10 @@ impl<'a> Batches<'a> {
         items: Vec<Item>,
         total: Counter,
     ) -> Result<impl Future<Output = Channel> + use<>, Error> {
-        let receives = items
-            .iter()
-            .flat_map(|item| argv::receives(&item.job.target, item.job.source.kind, item.streams().count()));
+        let receives = items.iter().flat_map(|item| {
+            let (target, kind) = (&item.job.target, item.job.source.kind);
+            argv::receives(target, kind, is_set(&item.job, item.streams()), item.streams().count())
+        });
         let packed = self.replication.stream_compression.is_zstd();
         let receiving = archiver.receiving(&receives.collect::<Vec<_>>(), packed)?;
         let counters: Vec<Counter> = items.iter().map(|_| Counter::default()).collect();

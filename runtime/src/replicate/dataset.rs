@@ -259,7 +259,8 @@ impl<'a> Sender<'a> {
             Ok(Token { to_name, bytes, .. }) => {
                 let kept = human_bytes(bytes);
                 self.context.say(&format!("  {name}: resuming {to_name}; the archiver keeps {kept} of it"));
-                self.carry(archiver, job, vec![argv::resume(token)], estimate::read(text), outcome).await?;
+                let sends = vec![argv::resume(token)];
+                self.carry(archiver, job, sends, false, estimate::read(text), outcome).await?;
                 outcome.resumed = true;
                 outcome.snapshots += 1;
             }
@@ -281,7 +282,7 @@ impl<'a> Sender<'a> {
     ) -> Result<(), Stop> {
         let total = self.estimate(job, streams, raw).await;
         let sends = streams.iter().map(|stream| argv::send(&job.source.name, stream, raw)).collect();
-        self.carry(archiver, job, sends, total, outcome).await?;
+        self.carry(archiver, job, sends, is_set(job, streams), total, outcome).await?;
         outcome.snapshots += streams.iter().map(Stream::count).sum::<usize>();
         Ok(())
     }
@@ -304,6 +305,7 @@ impl<'a> Sender<'a> {
         archiver: &Archiver,
         job: &Job,
         sends: Vec<Vec<String>>,
+        is_set: bool,
         total: Option<u64>,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
@@ -311,7 +313,7 @@ impl<'a> Sender<'a> {
             true => Progress::bar(job.source.name.as_str(), total),
             false => Progress::quiet(),
         };
-        let receives = argv::receives(&job.target, job.source.kind, sends.len());
+        let receives = argv::receives(&job.target, job.source.kind, is_set, sends.len());
         let packed = self.replication.stream_compression.is_zstd();
         let receiving = archiver.receiving(&receives, packed)?;
         let sending = |argv| Sending { argv, counters: vec![progress.counter()] };
@@ -320,6 +322,12 @@ impl<'a> Sender<'a> {
         outcome.bytes += progress.bytes();
         Ok(result?)
     }
+}
+
+/// Whether the copy has already what a receive sets: a new one has not.
+pub fn is_set<'s>(job: &Job, streams: impl IntoIterator<Item = &'s Stream>) -> bool {
+    let is_new = streams.into_iter().any(|stream| matches!(stream, Stream::Full { .. }));
+    !is_new && job.copy.as_ref().is_some_and(|copy| copy.is_passive)
 }
 
 /// Tells a person what has been sent.

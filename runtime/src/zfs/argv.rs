@@ -203,12 +203,13 @@ pub fn receive(dataset: &DatasetName, kind: Kind) -> Vec<String> {
     [words(["zfs", "receive", "-s", "-u"]), properties, words([dataset.as_str()])].concat()
 }
 
-/// Receives several streams one after the other, the first as [`receive`] does. What that sets stays, and to
-/// set it again costs half as much as each snapshot of the others.
+/// Receives several streams one after the other; the first as [`receive`] does, unless the copy has
+/// `is_set` already what that sets. To set it again costs a transaction group for each snapshot.
 #[must_use]
-pub fn receives(dataset: &DatasetName, kind: Kind, count: usize) -> Vec<Vec<String>> {
+pub fn receives(dataset: &DatasetName, kind: Kind, is_set: bool, count: usize) -> Vec<Vec<String>> {
+    let first = if is_set { receive_as_sent(dataset) } else { receive(dataset, kind) };
     let others = std::iter::repeat_with(|| receive_as_sent(dataset));
-    std::iter::once(receive(dataset, kind)).chain(others).take(count).collect()
+    std::iter::once(first).chain(others).take(count).collect()
 }
 
 /// Receives a stream and sets nothing but what comes with it: resumable and unmounted.

@@ -19,6 +19,9 @@ pub const REPLICATE: &str = "dormouse:replicate";
 /// What that says then.
 const STAYS: [&str; 3] = ["off", "no", "false"];
 
+/// The columns that follow on the archiver.
+pub const PASSIVE: &str = "readonly,canmount,volmode";
+
 /// Columns that follow where they are asked for, and then the tree's mark; OpenZFS has the second
 /// since 2.2.
 pub const CHANGES: &str = "origin,snapshots_changed";
@@ -119,19 +122,24 @@ impl Listing {
     }
 
     fn dataset(&mut self, name: &str, rest: &[&str]) -> Result<(), String> {
-        let (kind, guid, root, token, more) = match *rest {
-            [kind, guid, root, token, ref more @ ..] if matches!(more.len(), 0 | 1 | 4) => {
-                (kind, guid, root, token, more)
-            }
-            _ => return Err(format!("{} columns", rest.len() + 1)),
-        };
+        let columns = || format!("{} columns", rest.len() + 1);
+        let [kind, guid, root, token, ref more @ ..] = *rest else { return Err(columns()) };
         let name = DatasetName::new(name)?;
-        let [origin, changed, mark] = match *more {
-            [_, origin, changed, mark] => {
-                [origin, changed, mark].map(|text| (text != "-").then(|| text.to_owned()))
+        let (mut replicate, mut is_passive, mut rest) = (None, false, [None, None, None]);
+        match *more {
+            [] => {}
+            [stays] => replicate = Some(stays),
+            [readonly, canmount, volmode] => {
+                let stays_away = matches!(canmount, "noauto" | "off") || volmode == "none";
+                is_passive = readonly == "on" && stays_away;
             }
-            _ => [None, None, None],
-        };
+            [stays, origin, changed, mark] => {
+                replicate = Some(stays);
+                rest = [origin, changed, mark].map(|text| (text != "-").then(|| text.to_owned()));
+            }
+            _ => return Err(columns()),
+        }
+        let [origin, changed, mark] = rest;
         let dataset = Dataset {
             name: name.clone(),
             guid: Guid(number(guid)?),
@@ -144,7 +152,8 @@ impl Listing {
             token: (token != "-").then(|| token.to_owned()),
             changed: changed.as_deref().map(number).transpose()?,
             origin,
-            stays: more.first().is_some_and(|replicate| STAYS.contains(replicate)),
+            stays: replicate.is_some_and(|replicate| STAYS.contains(&replicate)),
+            is_passive,
             partial: false,
             snapshots: Vec::new(),
             unsent: Vec::new(),
