@@ -42,7 +42,7 @@ def page(tables: list[Table], versions: dict[str, str], commands: list[tuple[str
     system = lab.home.run(["sh", "-c", "zfs version | head -n 1; uname -r; nproc"]).stdout.split("\n")
     ours = lab.home.run(["/usr/local/bin/dormouse", "--version"]).stdout.strip()
     tools = ", ".join([ours, *(f"{name} {version}" for name, version in versions.items())])
-    where = f"{system[0]}, Linux {system[1]}, {system[2]} processors each"
+    where = f"{system[0]}, Linux {system[1]}, processors of each: {system[2]}"
     measured = f"Measured on {time.strftime('%Y-%m-%d')}: {tools}; {where}.\n"
     return "\n".join([HEAD, measured, *(table.text() for table in tables), listed(commands)])
 
