@@ -18,8 +18,7 @@ from pathlib import Path
 from checks.lab import cache, instance_files, mirror, process
 
 RECIPE = Path(__file__).parent / "recipe"
-# Other releases of Debian bring other versions of ZFS: 2.1 bookworm, 2.3 trixie.
-SUITE = os.environ.get("DORMOUSE_LAB_SUITE", "trixie")
+SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SIZE = 3 << 30
 OPTIONS = ["--mode=root", "--variant=minbase", "--components=main,contrib"]
@@ -115,18 +114,12 @@ def mmdebstrap(tree: Path, mirror_uri: str | None) -> list[str]:
     Debian 12 or Ubuntu 24.04 is new enough.
     """
     packages = ",".join((RECIPE / "packages").read_text().split())
-    suite, backports = SUITE.removesuffix("-backports"), SUITE.endswith("-backports")
     # The process namespace ends all of its children when it is killed.
     contained = ["--pid", "--fork", "--kill-child", "--mount-proc"]
     argv = ["unshare", "--mount", "--propagation=private", *contained, "--"]
     argv += ["mmdebstrap", *OPTIONS, f"--keyring={KEYRING}", f"--include={packages}"]
-    if backports:
-        argv += [f"--setup-hook={RECIPE / 'pin'} $1 {SUITE}"]
-    argv += [f"--customize-hook={RECIPE / 'customize'}", suite, str(tree)]
-    if not backports:
-        return argv + ([mirror_uri] if mirror_uri else [])
-    uri = mirror_uri or "http://deb.debian.org/debian"
-    return argv + [f"deb {uri} {each} main contrib" for each in (suite, SUITE)]
+    argv += [f"--customize-hook={RECIPE / 'customize'}", SUITE, str(tree)]
+    return argv + ([mirror_uri] if mirror_uri else [])
 
 
 def extract_kernel(packed: Path, target: Path) -> None:
