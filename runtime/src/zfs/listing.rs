@@ -130,8 +130,12 @@ impl Listing {
             [] => {}
             [stays] => replicate = Some(stays),
             [readonly, canmount, volmode] => {
-                let stays_away = matches!(canmount, "noauto" | "off") || volmode == "none";
-                is_passive = readonly == "on" && stays_away;
+                // Filesystems have a volmode too, for the zvols below them.
+                let is_hidden = match kind {
+                    "volume" => volmode == "none",
+                    _ => matches!(canmount, "noauto" | "off"),
+                };
+                is_passive = readonly == "on" && is_hidden;
             }
             [stays, origin, changed, mark] => {
                 replicate = Some(stays);
@@ -250,6 +254,20 @@ mod tests {
         );
         assert_eq!((disk.changed, disk.origin.as_deref()), (None, Some("tank/a@b")));
         assert_eq!((safe.stays, disk.stays), (false, true));
+    }
+
+    #[test]
+    fn a_copy_is_passive_that_nobody_writes_to_and_nothing_shows() {
+        let is_passive = |kind: &str, set: &str| {
+            let listed = Listing::read(&format!("vault/a\t{kind}\t1\t-\t-\t{set}\n")).unwrap();
+            listed.values().all(|dataset| dataset.is_passive && !dataset.stays)
+        };
+        assert!(is_passive("filesystem", "on\tnoauto\tdefault"));
+        assert!(is_passive("volume", "on\t-\tnone"));
+        assert!(!is_passive("filesystem", "off\tnoauto\tdefault"));
+        assert!(!is_passive("filesystem", "on\ton\tnone"));
+        assert!(!is_passive("volume", "on\t-\tdefault"));
+        assert!(!is_passive("volume", "off\t-\tnone"));
     }
 
     #[test]
