@@ -153,9 +153,7 @@ impl Connection {
     /// # Errors
     /// As [`Self::argv`].
     pub fn chain(&self, remote: &[Vec<String>]) -> Result<Vec<String>, Error> {
-        let mut argv = self.endpoint.argv(&self.control);
-        argv.push(line(remote)?);
-        Ok(argv)
+        Ok(self.command(line(remote)?))
     }
 
     /// The same for commands whose stdin comes packed.
@@ -163,9 +161,13 @@ impl Connection {
     /// # Errors
     /// As [`Self::argv`].
     pub fn packed_chain(&self, remote: &[Vec<String>]) -> Result<Vec<String>, Error> {
+        Ok(self.command(packed_line(remote)?))
+    }
+
+    fn command(&self, line: String) -> Vec<String> {
         let mut argv = self.endpoint.argv(&self.control);
-        argv.push(packed_line(remote)?);
-        Ok(argv)
+        argv.push(line);
+        argv
     }
 
     /// Where this connection leads.
