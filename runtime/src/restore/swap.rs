@@ -59,59 +59,61 @@ impl Swap {
     /// The name in the place of one beside it.
     #[must_use]
     pub fn in_place(&self, name: &DatasetName) -> Option<DatasetName> {
-        self.place.join(name.relative_to(&self.beside)?).ok()
+        moved(name, &self.beside, &self.place)
     }
 
     /// Exchanges them. What is in the place is unmounted, renamed, and neither mounted nor replicated
     /// any more; when anything fails before the other one has its place, it is put back.
     ///
     /// # Errors
-    /// Why it is as it was.
+    /// Why it is as it was; or why it could not be put back, which names where it is.
     pub async fn exchange(&self, exec: Exec, back: &[DatasetOutcome]) -> Result<Aside, Error> {
         let there = self.there(exec).await?;
+        if there.is_empty() {
+            rename(exec, &self.beside, &self.place).await?;
+            return Ok(Aside::default());
+        }
         let at = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let Move { to, .. } = conflict::set_aside(&self.place, &at);
         let aside = DatasetName::new(to).map_err(Error::Argument)?;
         let mounted: Vec<&There> = there.iter().filter(|each| each.is_mounted).collect();
-        for (done, each) in mounted.iter().rev().enumerate() {
-            if let Err(error) = change(exec, &argv::unmount(&each.name)).await {
-                mount(exec, &mounted[mounted.len() - done..]).await;
-                return Err(error);
-            }
-        }
-        if !there.is_empty()
-            && let Err(error) = rename(exec, &self.place, &aside).await
-        {
+        unmount(exec, &mounted).await?;
+        if let Err(error) = self.trade(exec, &aside).await {
             mount(exec, &mounted).await;
             return Err(error);
         }
+        let warnings = self.put_to_rest(exec, &aside, &there).await;
+        let is_back = |each: &&There| {
+            let beside = moved(&each.name, &self.place, &self.beside);
+            beside.is_some_and(|beside| back.iter().any(|outcome| outcome.dataset == beside.as_str()))
+        };
+        let alone = there.iter().filter(|each| !is_back(each));
+        let alone = alone.filter_map(|each| moved(&each.name, &self.place, &aside)).collect();
+        Ok(Aside { name: Some(aside), alone, warnings })
+    }
+
+    /// Renames both, or neither.
+    async fn trade(&self, exec: Exec, aside: &DatasetName) -> Result<(), Error> {
+        rename(exec, &self.place, aside).await?;
         if let Err(error) = rename(exec, &self.beside, &self.place).await {
-            if !there.is_empty() && rename(exec, &aside, &self.place).await.is_ok() {
-                mount(exec, &mounted).await;
-            }
+            rename(exec, aside, &self.place).await?;
             return Err(error);
         }
-        if there.is_empty() {
-            return Ok(Aside::default());
-        }
-        let below = |name: &DatasetName| aside.join(name.relative_to(&self.place).unwrap_or_default()).ok();
-        let is_back = |name: &DatasetName| {
-            name.relative_to(&self.place)
-                .and_then(|relative| self.beside.join(relative).ok())
-                .is_some_and(|beside| back.iter().any(|outcome| outcome.dataset == beside.as_str()))
-        };
+        Ok(())
+    }
+
+    /// Sees to it that what was set aside is neither mounted nor replicated; what could not be done.
+    async fn put_to_rest(&self, exec: Exec, aside: &DatasetName, there: &[There]) -> Vec<String> {
+        let filesystems = there.iter().filter(|each| each.is_filesystem);
+        let unmounted = filesystems.filter_map(|each| moved(&each.name, &self.place, aside));
+        let unmounted = unmounted.map(|name| argv::mount_by_hand(&name));
         let mut warnings = Vec::new();
-        let stays = argv::keep_at_home(&aside);
-        let unmounted = there.iter().filter(|each| each.is_filesystem);
-        let unmounted = unmounted.filter_map(|each| below(&each.name)).map(|name| argv::mount_by_hand(&name));
-        for argv in std::iter::once(stays).chain(unmounted) {
+        for argv in std::iter::once(argv::keep_at_home(aside)).chain(unmounted) {
             if let Err(error) = change(exec, &argv).await {
                 warnings.push(format!("what was set aside: {error}"));
             }
         }
-        let alone = there.iter().filter(|each| !is_back(&each.name));
-        let alone = alone.filter_map(|each| below(&each.name)).collect();
-        Ok(Aside { name: Some(aside), alone, warnings })
+        warnings
     }
 
     /// What a person types to do the same.
@@ -140,12 +142,28 @@ impl There {
     }
 }
 
+/// The name that a dataset has when one at or above it is renamed.
+fn moved(name: &DatasetName, from: &DatasetName, to: &DatasetName) -> Option<DatasetName> {
+    to.join(name.relative_to(from)?).ok()
+}
+
 async fn change(exec: Exec, argv: &[String]) -> Result<(), Error> {
     exec.run(argv, CHANGE).await.map(drop).map_err(Error::Program)
 }
 
 async fn rename(exec: Exec, from: &DatasetName, to: &DatasetName) -> Result<(), Error> {
     change(exec, &argv::rename(from.as_str(), to.as_str())).await
+}
+
+/// Unmounts all, those below first, or none.
+async fn unmount(exec: Exec, mounted: &[&There]) -> Result<(), Error> {
+    for (place, each) in mounted.iter().enumerate().rev() {
+        if let Err(error) = change(exec, &argv::unmount(&each.name)).await {
+            mount(exec, &mounted[place + 1..]).await;
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// Mounts again what was unmounted, parents first; what cannot be is no worse than the error that is told.
