@@ -62,6 +62,9 @@ impl<'a> Restore<'a> {
     pub async fn plan(&self, sessions: &mut Sessions<'a>) -> Result<Plan, Error> {
         let (exec, Request { to, copy, dataset, .. }) = (self.run.context.exec, &self.request);
         // What can be refused without waking anybody.
+        if let Some(swap) = self.swap.as_ref().filter(|_| !self.recursive) {
+            swap.leaves_nothing_below(exec).await?;
+        }
         let place = host::Place::look(exec, to, false).await?;
         if !place.has_parent {
             let (dataset, parent) = (to.clone(), to.parent().unwrap_or_else(|| to.clone()));

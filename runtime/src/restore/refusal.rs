@@ -99,6 +99,14 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// What lies below would lose its place, and nothing is asked to take it.
+    #[error("datasets lie below {dataset}, which would go aside with it: {}", .below.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    NoSwapBelow {
+        /// The dataset.
+        dataset: DatasetName,
+        /// Those below it.
+        below: Vec<DatasetName>,
+    },
     /// A path leads out of the dataset.
     #[error("{path:?} is no path below the dataset's root")]
     NotBelow {
@@ -146,6 +154,7 @@ impl Refusal {
             | Self::Ambiguous { .. }
             | Self::TwoChoices { .. }
             | Self::NoSwap { .. }
+            | Self::NoSwapBelow { .. }
             | Self::NotBelow { .. }
             | Self::NoFiles { .. } => Exit::Usage,
             Self::NoCopy { .. }
@@ -208,6 +217,9 @@ impl Refusal {
             Self::FileExists { .. } => "nothing was changed; choose another folder: `--into DIR`".to_owned(),
             Self::NoSwap { dataset, .. } => {
                 format!("bring it back beside that: `dormouse restore {dataset} --to {}`", beside(dataset))
+            }
+            Self::NoSwapBelow { dataset, .. } => {
+                format!("nothing was changed; bring them back too: `dormouse restore -r {dataset} --swap`")
             }
             Self::NoFiles { dataset } | Self::NoKeyThere { dataset, .. } => format!(
                 "bring one snapshot of it back beside that, and look there: `dormouse restore {dataset} --only --to {}`",

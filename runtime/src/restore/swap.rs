@@ -62,17 +62,52 @@ impl Swap {
         moved(name, &self.beside, &self.place)
     }
 
+    /// Refuses to take the place of datasets that nothing is asked to bring back.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSwapBelow`], or why the place cannot be listed.
+    pub async fn leaves_nothing_below(&self, exec: Exec) -> Result<(), Error> {
+        let below = list(exec, &self.place).await?.into_iter().map(|each| each.name);
+        let below: Vec<DatasetName> = below.filter(|name| *name != self.place).collect();
+        match below.is_empty() {
+            true => Ok(()),
+            false => Err(Refusal::NoSwapBelow { dataset: self.place.clone(), below }.into()),
+        }
+    }
+
     /// Exchanges them. What is in the place is unmounted, renamed, and neither mounted nor replicated
-    /// any more; when anything fails before the other one has its place, it is put back.
+    /// any more; when anything fails before the other one has its place, it is put back. An exchange
+    /// that was interrupted when the place was empty is finished.
     ///
     /// # Errors
     /// Why it is as it was; or why it could not be put back, which names where it is.
     pub async fn exchange(&self, exec: Exec, back: &[DatasetOutcome]) -> Result<Aside, Error> {
-        let there = self.there(exec).await?;
-        if there.is_empty() {
+        let there = list(exec, &self.place).await?;
+        let aside = if there.is_empty() {
+            let left = self.left_by_an_interrupted_one(exec).await?;
             rename(exec, &self.beside, &self.place).await?;
-            return Ok(Aside::default());
+            let Some(aside) = left else { return Ok(Aside::default()) };
+            aside
+        } else {
+            self.set_aside(exec, &there).await?
+        };
+        let mut done = Aside { name: Some(aside.clone()), ..Aside::default() };
+        match list(exec, &aside).await {
+            Ok(there) => {
+                done.warnings = put_to_rest(exec, &aside, &there).await;
+                let is_back = |name: &DatasetName| {
+                    let beside = moved(name, &aside, &self.beside);
+                    beside.is_some_and(|beside| back.iter().any(|outcome| outcome.dataset == beside.as_str()))
+                };
+                done.alone = there.into_iter().map(|each| each.name).filter(|name| !is_back(name)).collect();
+            }
+            Err(error) => done.warnings.push(format!("{aside} may still be mounted and replicated: {error}")),
         }
+        Ok(done)
+    }
+
+    /// Unmounts what is in the place, and exchanges the names.
+    async fn set_aside(&self, exec: Exec, there: &[There]) -> Result<DatasetName, Error> {
         let at = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let Move { to, .. } = conflict::set_aside(&self.place, &at);
         let aside = DatasetName::new(to).map_err(Error::Argument)?;
@@ -82,14 +117,21 @@ impl Swap {
             mount(exec, &mounted).await;
             return Err(error);
         }
-        let warnings = self.put_to_rest(exec, &aside, &there).await;
-        let is_back = |each: &&There| {
-            let beside = moved(&each.name, &self.place, &self.beside);
-            beside.is_some_and(|beside| back.iter().any(|outcome| outcome.dataset == beside.as_str()))
+        Ok(aside)
+    }
+
+    /// What was set aside by a command that was killed before anything had its place: the newest such
+    /// dataset that is still replicated.
+    async fn left_by_an_interrupted_one(&self, exec: Exec) -> Result<Option<DatasetName>, Error> {
+        let Some(parent) = self.place.parent() else { return Ok(None) };
+        let listed = exec.run(&argv::list_replicated(&parent), CHANGE).await.map_err(Error::Program)?;
+        let replicated = listed.lines().filter_map(|line| line.split_once('\t'));
+        let replicated = replicated.filter(|(_, value)| *value != "off").map(|(name, _)| name);
+        let is_aside = |name: &&str| {
+            let rest = name.strip_prefix(self.place.as_str());
+            rest.is_some_and(|rest| rest.starts_with(".aside-") && conflict::is_aside(rest))
         };
-        let alone = there.iter().filter(|each| !is_back(each));
-        let alone = alone.filter_map(|each| moved(&each.name, &self.place, &aside)).collect();
-        Ok(Aside { name: Some(aside), alone, warnings })
+        replicated.filter(is_aside).max().map(DatasetName::new).transpose().map_err(Error::Argument)
     }
 
     /// Renames both, or neither.
@@ -102,20 +144,6 @@ impl Swap {
         Ok(())
     }
 
-    /// Sees to it that what was set aside is neither mounted nor replicated; what could not be done.
-    async fn put_to_rest(&self, exec: Exec, aside: &DatasetName, there: &[There]) -> Vec<String> {
-        let filesystems = there.iter().filter(|each| each.is_filesystem);
-        let unmounted = filesystems.filter_map(|each| moved(&each.name, &self.place, aside));
-        let unmounted = unmounted.map(|name| argv::mount_by_hand(&name));
-        let mut warnings = Vec::new();
-        for argv in std::iter::once(argv::keep_at_home(aside)).chain(unmounted) {
-            if let Err(error) = change(exec, &argv).await {
-                warnings.push(format!("what was set aside: {error}"));
-            }
-        }
-        warnings
-    }
-
     /// What a person types to do the same.
     #[must_use]
     pub fn by_hand(&self) -> String {
@@ -123,14 +151,6 @@ impl Swap {
         let words = |from: &str, to: &str| exec::display(&argv::rename(from, to));
         let (place, beside) = (self.place.as_str(), self.beside.as_str());
         format!("{} && {}", words(place, &old), words(beside, place))
-    }
-
-    async fn there(&self, exec: Exec) -> Result<Vec<There>, Error> {
-        let listed = match exec.run(&argv::list_mounted(&self.place), CHANGE).await {
-            Err(error) if error.stderr().contains("does not exist") => return Ok(vec![]),
-            result => result.map_err(Error::Program)?,
-        };
-        Ok(listed.lines().filter_map(There::read).collect())
     }
 }
 
@@ -140,6 +160,28 @@ impl There {
         let name = DatasetName::new(name).ok()?;
         Some(Self { name, is_filesystem: kind == "filesystem", is_mounted: mounted == "yes" })
     }
+}
+
+/// A dataset and those below it; none when it is not there.
+async fn list(exec: Exec, dataset: &DatasetName) -> Result<Vec<There>, Error> {
+    let listed = match exec.run(&argv::list_mounted(dataset), CHANGE).await {
+        Err(error) if error.stderr().contains("does not exist") => return Ok(vec![]),
+        result => result.map_err(Error::Program)?,
+    };
+    Ok(listed.lines().filter_map(There::read).collect())
+}
+
+/// Sees to it that what was set aside is neither mounted nor replicated; what could not be done.
+async fn put_to_rest(exec: Exec, aside: &DatasetName, there: &[There]) -> Vec<String> {
+    let filesystems = there.iter().filter(|each| each.is_filesystem);
+    let unmounted = filesystems.map(|each| argv::mount_by_hand(&each.name));
+    let mut warnings = Vec::new();
+    for argv in std::iter::once(argv::keep_at_home(aside)).chain(unmounted) {
+        if let Err(error) = change(exec, &argv).await {
+            warnings.push(format!("what was set aside: {error}"));
+        }
+    }
+    warnings
 }
 
 /// The name that a dataset has when one at or above it is renamed.

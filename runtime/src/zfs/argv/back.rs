@@ -1,0 +1,103 @@
+//! What restores, swaps and drills need.
+
+use dormouse_generator::name::DatasetName;
+
+use super::{list, set, snapshot, words};
+use crate::zfs::scratch::Scratch;
+use crate::zfs::{Snapshot, listing};
+
+/// Says, on the host, which snapshot a dataset is being brought back up to:
+/// `dormouse:restoring=<its GUID> <its name>`. It comes with the first stream and goes when all is there.
+const RESTORING: &str = "dormouse:restoring";
+
+/// Receives a stream into a dataset of the host that is brought back: resumable, unmounted, never with
+/// `-F`. Streams are sent without properties (zfs-send(8) `-p`), so what the archiver set on its copy
+/// stays there, and the dataset inherits from the one above it.
+#[must_use]
+pub fn receive_back(dataset: &DatasetName, until: &Snapshot) -> Vec<String> {
+    let mark = format!("{RESTORING}={} {}", until.guid, until.name);
+    words(["zfs", "receive", "-s", "-u", "-o", &mark, dataset.as_str()])
+}
+
+/// Lists which datasets are being brought back, at and below this one: name, value.
+#[must_use]
+pub fn list_restoring(dataset: &DatasetName) -> Vec<String> {
+    let get = words(["zfs", "get", "-H", "-p", "-r", "-t", "filesystem,volume", "-s", "local"]);
+    [get, words(["-o", "name,value", RESTORING, dataset.as_str()])].concat()
+}
+
+/// Says that a dataset is back.
+#[must_use]
+pub fn restored(dataset: &DatasetName) -> Vec<String> {
+    words(["zfs", "inherit", RESTORING, dataset.as_str()])
+}
+
+/// Lists a dataset and those right below it: name, whether it is to be replicated.
+#[must_use]
+pub fn list_replicated(dataset: &DatasetName) -> Vec<String> {
+    let columns = format!("name,{}", listing::REPLICATE);
+    list("filesystem,volume", &columns, false, "1", dataset)
+}
+
+/// Lists a dataset and those below it: name, kind, whether it is mounted.
+#[must_use]
+pub fn list_mounted(dataset: &DatasetName) -> Vec<String> {
+    list("filesystem,volume", "name,type,mounted", true, "0", dataset)
+}
+
+/// Unmounts a filesystem; it fails where the filesystem is used.
+#[must_use]
+pub fn unmount(dataset: &DatasetName) -> Vec<String> {
+    words(["zfs", "unmount", dataset.as_str()])
+}
+
+/// Mounts a filesystem where it was.
+#[must_use]
+pub fn mount_again(dataset: &DatasetName) -> Vec<String> {
+    words(["zfs", "mount", dataset.as_str()])
+}
+
+/// Lets a filesystem that is not mounted be mounted by name only (zfsprops(7), `canmount`).
+#[must_use]
+pub fn mount_by_hand(dataset: &DatasetName) -> Vec<String> {
+    set(dataset, "canmount", "noauto")
+}
+
+/// Keeps a dataset, and what is below it, from being replicated.
+#[must_use]
+pub fn keep_at_home(dataset: &DatasetName) -> Vec<String> {
+    set(dataset, listing::REPLICATE, "off")
+}
+
+/// Clones a zvol's snapshot into a scratch dataset, as a device that nobody looks for partitions in
+/// (zfsprops(7), `volmode`).
+#[must_use]
+pub fn clone_scratch(dataset: &DatasetName, name: &str, scratch: &Scratch) -> Vec<String> {
+    let options = words(["-o", "volmode=dev", "-o", "readonly=on"]);
+    let names = [snapshot(dataset, name), scratch.name().to_string()];
+    [words(["zfs", "clone"]), options, names.to_vec()].concat()
+}
+
+/// Shows a scratch zvol as such a device.
+#[must_use]
+pub fn show_scratch(scratch: &Scratch) -> Vec<String> {
+    words(["zfs", "set", "volmode=dev", scratch.name().as_str()])
+}
+
+/// Destroys a scratch dataset and all snapshots that somebody took of it meanwhile.
+#[must_use]
+pub fn destroy_scratch(scratch: &Scratch) -> Vec<String> {
+    words(["zfs", "destroy", "-r", scratch.name().as_str()])
+}
+
+/// Loads the key of a dataset from a place that need not be its own (zfs-load-key(8) `-L`).
+#[must_use]
+pub fn load_key(dataset: &DatasetName, location: &str) -> Vec<String> {
+    words(["zfs", "load-key", "-L", location, dataset.as_str()])
+}
+
+/// Mounts a snapshot in a folder, by the helper of mount(8) that ZFS brings.
+#[must_use]
+pub fn mount(dataset: &DatasetName, name: &str, folder: &str) -> Vec<String> {
+    words(["mount", "-t", "zfs", "-o", "ro", &snapshot(dataset, name), folder])
+}
