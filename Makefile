@@ -1,7 +1,7 @@
 # demo   one whole backup cycle, on two virtual machines with real ZFS
 # test   everything that CI runs
-# test-long  what `test` only samples: every fault and every kill of an archiver's life, 10,000 commands
-#            of a thief; hours
+# test-long  what `test` only samples: every fault and every kill of an archiver's life; hours
+# fuzz   random specs, outputs of programs and commands of a thief, for minutes; FUZZ=… times as many
 # soak   an hour of a schedule among random faults; MINUTES=… for another time
 # deny   advisories, licences and sources of all dependencies; builds cargo-deny if it is not there
 # check  what needs no virtual machine: formatting, lints, unit, golden and Nix tests
@@ -26,17 +26,22 @@ PYTHON := $(VENV)/bin/python
 # The lab makes network namespaces, which only root may.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_WITHOUT,DORMOUSE_BIN_DIR,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
 
-.PHONY: demo test test-long soak deny check lint unit nix lab fmt bench bench-peers bench-wake setup build clean
+.PHONY: demo test test-long fuzz soak deny check lint unit nix lab fmt bench bench-peers bench-wake setup build clean
 
 demo: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab demo
 
-test: check lab
+test: check fuzz lab
 
 test-long: build $(VENV)/ready
-	DORMOUSE_CASES=10000 cargo test --workspace --locked --test gate
-	DORMOUSE_CASES=1000000 cargo test --workspace --locked --test fuzz
+	$(MAKE) fuzz FUZZ=10
 	$(ROOT) $(PYTHON) -m checks.lab test -m long
+
+FUZZ := 1
+fuzz: setup
+	DORMOUSE_CASES=$$((5000000 * $(FUZZ))) cargo test --workspace --locked --test fuzz
+	DORMOUSE_CASES=$$((5000 * $(FUZZ))) cargo test --workspace --locked --test property
+	DORMOUSE_CASES=$$((10000 * $(FUZZ))) cargo test --workspace --locked --test gate
 
 deny:
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked

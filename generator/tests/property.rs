@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/fuzz.rs"]
+mod fuzz;
 mod support;
 
 use std::collections::BTreeMap;
@@ -134,7 +136,7 @@ fn anything() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, max_global_rejects: 32, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(fuzz::config("tests/property.seeds", 64))]
 
     #[test]
     fn a_spec_that_is_taken_generates_the_same_bytes_twice_whatever_the_order_of_its_keys(value in spec()) {

@@ -1,9 +1,10 @@
 //! What programs print may be cut, garbled or something else: it is read, or it is an error, and never
 //! something in between.
-//!
-//! `DORMOUSE_CASES` says how many texts are tried.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../../generator/tests/support/fuzz.rs"]
+mod random;
 
 use dormouse::report::seen;
 use dormouse::zfs::listing::Listing;
@@ -13,7 +14,7 @@ use dormouse::zfs::{estimate, follow, stderr};
 use dormouse_generator::spec::SnapshotClass;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 
 /// Real texts of each kind, from which others are made.
 const SEEDS: &[&str] = &[
@@ -78,8 +79,7 @@ fn apply(text: &str, change: &Change) -> String {
 
 #[test]
 fn whatever_programs_print_is_read_whole_or_not_at_all() {
-    let cases = std::env::var("DORMOUSE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20_000);
-    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
+    let mut runner = TestRunner::new(random::config("tests/fuzz.seeds", 20_000));
     let seeds = prop::sample::select(SEEDS.to_vec());
     let texts = (seeds, prop::collection::vec(change(), 0..6));
     let texts = texts.prop_map(|(seed, changes)| {

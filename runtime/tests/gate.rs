@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../../generator/tests/support/fuzz.rs"]
+mod random;
 mod thefts;
 
 use std::fs;
@@ -16,7 +18,7 @@ use dormouse::zfs::properties::Record;
 use dormouse::zfs::{Guid, Kind, Snapshot, argv, listing};
 use dormouse_generator::name::DatasetName;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 
 use thefts::THEFT;
 
@@ -318,7 +320,7 @@ fn whatever_is_asked_for_nothing_harmful_is_started() {
     let starts =
         ["", "", "zstd -q -d -c | { ", "zfs receive ", "zfs list ", "zfs send ", "zfs create ", "systemctl "];
     let asked = (prop::sample::select(starts.to_vec()), fuzzed());
-    let mut runner = TestRunner::new(Config { cases: cases(), ..Config::default() });
+    let mut runner = TestRunner::new(random::config("tests/gate.seeds", 400));
     runner
         .run(&asked, |(start, rest)| {
             let asked = format!("{start}{rest}");
@@ -327,9 +329,4 @@ fn whatever_is_asked_for_nothing_harmful_is_started() {
             Ok(())
         })
         .unwrap();
-}
-
-/// `DORMOUSE_CASES` asks for more than fit into every run.
-fn cases() -> u32 {
-    std::env::var("DORMOUSE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(400)
 }
