@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use dormouse_generator::name::DatasetName;
 
+pub use self::listing::listed_snapshot;
 use crate::error::Error;
 use crate::exec::{self, Exec};
 use crate::replicate::stream::Receiving;
@@ -116,7 +117,8 @@ impl Archiver {
     pub fn receiving(&self, commands: &[Vec<String>], packed: bool) -> Result<Receiving, Error> {
         if packed {
             let filter = PACK.map(str::to_owned).to_vec();
-            return Ok(Receiving { argv: self.connection.packed_chain(commands)?, filter: Some(filter) });
+            let argv = self.connection.packed_chain(commands)?;
+            return Ok(Receiving { filter: Some(filter), ..Receiving::of(argv) });
         }
         Ok(Receiving::of(self.chain(commands)?))
     }

@@ -13,10 +13,14 @@ use std::time::Duration;
 use crate::log;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
 /// How much of a process' error text is kept, in bytes. Enough for every message of zfs and ssh.
 const MAX_STDERR: usize = 64 * 1024;
+
+/// How long the last lines of a process that has ended may take.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// A process that could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +121,8 @@ pub struct Process {
     command: String,
     child: Child,
     stderr: JoinHandle<String>,
+    /// Hands out what it prints, if anybody listens.
+    told: Option<JoinHandle<()>>,
 }
 
 impl Process {
@@ -128,6 +134,9 @@ impl Process {
         let failed = |source| Error::Output { command: self.command.clone(), source };
         let status = self.child.wait().await.map_err(failed)?;
         log::detail(&format!("{}: {}", crate::exec::status(status), self.command));
+        if let Some(told) = self.told {
+            let _ = tokio::time::timeout(LAST_LINES, told).await;
+        }
         Ok(Finished { status, stderr: self.stderr.await.unwrap_or_default() })
     }
 
@@ -235,6 +244,21 @@ impl Exec {
         )
     }
 
+    /// Starts a command that reads from a pipe, and hands out each line that it prints.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn telling(
+        &self,
+        argv: &[String],
+        stdin: OwnedFd,
+        lines: UnboundedSender<String>,
+    ) -> Result<Process, Error> {
+        let mut process = self.spawn(argv, stdin.into(), Stdio::piped())?;
+        process.told = process.child.stdout.take().map(|stdout| tokio::spawn(tell(stdout, lines)));
+        Ok(process)
+    }
+
     fn spawn(&self, argv: &[String], stdin: Stdio, stdout: Stdio) -> Result<Process, Error> {
         let command = display(argv);
         if self.verbose {
@@ -251,7 +275,7 @@ impl Exec {
             .spawn()
             .map_err(|source| Error::Start { program: program.to_owned(), source })?;
         let stderr = tokio::spawn(keep_end(child.stderr.take()));
-        Ok(Process { command, child, stderr })
+        Ok(Process { command, child, stderr, told: None })
     }
 }
 
@@ -259,6 +283,14 @@ impl Exec {
 #[must_use]
 pub fn display(argv: &[String]) -> String {
     shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_else(|_| format!("{argv:?}"))
+}
+
+/// Hands out each line; reads on when nobody listens any more, so that nobody has to wait.
+async fn tell(stdout: impl AsyncRead + Unpin, to: UnboundedSender<String>) {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let _ = to.send(line);
+    }
 }
 
 /// Reads to the end and keeps the last [`MAX_STDERR`] bytes: the cause of a failure stands last.

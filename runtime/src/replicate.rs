@@ -2,12 +2,13 @@
 //!
 //! - [`outcome`]: what came of it
 //! - [`planning`]: both sides to jobs
+//! - `sending`: in which order and company they are sent
 //! - [`batch`]: many small ones together
 //! - [`rest`]: all others, in an order in which each finds its place
 //! - [`dataset`], [`stop`]: one dataset by itself, and what can keep it from arriving
-//! - [`stream`]: the bytes of streams
+//! - [`stream`], [`limit`]: the bytes of streams, and how fast they may go
 //! - [`properties`]: keeps what was set on datasets
-//! - [`acknowledge`]: what has arrived
+//! - [`acknowledge`], [`meanwhile`]: what has arrived, in the end and before
 //! - [`marks`]: bookmarks and holds
 //! - [`follow`]: deletes what the host has deleted
 //! - [`advice`]: what a person can do about a dataset that did not arrive
@@ -19,32 +20,31 @@ pub mod advice;
 pub mod batch;
 pub mod dataset;
 pub mod follow;
+pub mod limit;
 pub mod marks;
+pub mod meanwhile;
 pub mod outcome;
 pub mod planning;
 pub mod progress;
 pub mod properties;
 pub mod rest;
+mod sending;
 pub mod sides;
 pub mod stop;
 pub mod stream;
 
-use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::{Duration, Instant, SystemTime};
 
-use dormouse_generator::spec::{OnConflict, Replication};
+use dormouse_generator::spec::Replication;
 
-use self::batch::{Batches, Ended, Item};
 use self::marks::Holds;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
-use self::rest::Rest;
 use self::stream::Bounds;
-use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
 use crate::folder;
 use crate::lock::Lock;
-use crate::output::count;
 use crate::provider::session::Sessions;
 use crate::report::clock::Phase;
 use crate::restore::host;
@@ -77,6 +77,8 @@ struct Done {
     job: Job,
     outcome: DatasetOutcome,
     made: Changes,
+    /// Whether the archiver was seen to have it, and its bookmarks say so.
+    acknowledged: bool,
 }
 
 /// What the host has.
@@ -102,7 +104,7 @@ impl<'a> Run<'a> {
     ) -> Result<Outcome, Error> {
         let started = Instant::now();
         let _lock = Lock::take(&folder::runtime()?, &self.context.spec.name, self.name)?;
-        let Survey { mut datasets, mark, complete } = self.survey(audit).await?;
+        let Survey { mut datasets, mark, complete } = self.survey(sessions, audit).await?;
         let mut warnings = Vec::new();
         if complete {
             self.remember(mark, &datasets, &mut warnings).await;
@@ -137,7 +139,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::replicate`].
     pub async fn plan(&self, sessions: &mut Sessions<'a>) -> Result<Vec<Job>, Error> {
-        let mut survey = self.survey(false).await?;
+        let mut survey = self.survey(sessions, false).await?;
         if survey.complete {
             return Ok(vec![]);
         }
@@ -168,20 +170,31 @@ impl<'a> Run<'a> {
         mark::property(&self.context.spec.name, &self.replication.archiver, self.name)
     }
 
-    /// Lists the datasets, and their snapshots unless the mark says that nothing has changed.
-    async fn survey(&self, audit: bool) -> Result<Survey, Error> {
+    /// Lists the datasets, and their snapshots unless the mark says that nothing has changed. When
+    /// something has, the archiver is likely to be asked next.
+    async fn survey(&self, sessions: &mut Sessions<'a>, audit: bool) -> Result<Survey, Error> {
         let exec = self.context.exec;
         let survey::Tree { datasets, mark } =
             survey::tree(exec, self.replication, &self.mark_property()).await?;
-        let is_valid = |mark: String| Mark::is_valid(&mark, &datasets, self.replication, now());
-        if !audit && mark.is_some_and(is_valid) {
+        let is_valid = |mark: &String| Mark::is_valid(mark, &datasets, self.replication, now());
+        if !audit && mark.as_ref().is_some_and(is_valid) {
             return Ok(Survey { datasets, mark: None, complete: true });
         }
-        settle(&datasets).await;
-        let mark = Mark::new(&datasets, self.replication, now());
-        let datasets = survey::recent(exec, self.replication, datasets, &self.cursors()).await?;
+        let listing = self.recent(datasets);
+        let (mark, datasets) = match audit || mark.is_some() {
+            true => tokio::join!(listing, sessions.prepare(&self.replication.archiver)).0?,
+            false => listing.await?,
+        };
         let complete = !audit && survey::is_complete(&datasets, &self.cursors());
         Ok(Survey { datasets, mark, complete })
+    }
+
+    /// The snapshots that matter, and the mark that says so.
+    async fn recent(&self, datasets: Datasets) -> Result<(Option<Mark>, Datasets), Error> {
+        settle(&datasets).await;
+        let mark = Mark::new(&datasets, self.replication, now());
+        let datasets = survey::recent(self.context.exec, self.replication, datasets, &self.cursors()).await?;
+        Ok((mark, datasets))
     }
 
     /// Takes out what an interrupted restore has left: half of a history is nothing to send.
@@ -200,79 +213,6 @@ impl<'a> Run<'a> {
             });
         }
         Ok(outcomes)
-    }
-
-    /// Bookmarks, holds and sends.
-    async fn send(
-        &self,
-        archiver: &mut Archiver,
-        jobs: Vec<Job>,
-        bounds: &Bounds,
-        holds: &mut Holds,
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<Done>, Error> {
-        let sets_aside = self.replication.on_conflict == OnConflict::SetAside;
-        let works = |job: &&Job| job.sends(sets_aside) || job.does_something();
-        let busy = jobs.iter().filter(works).count();
-        if busy > 0 {
-            let (name, to) = (self.name, &self.replication.archiver);
-            self.context.say(&format!("{name}: {} to {to}", count(busy, "dataset")));
-            archiver.create_ancestors(&self.replication.target, &jobs).await?;
-        }
-        // Bookmarks come before holds: they tell the next run that there may be holds.
-        let (jobs, mut done) = self.announce(jobs).await;
-        let (mut made, mut small, mut alone) = (BTreeMap::new(), Vec::new(), Vec::new());
-        for (index, (job, changes)) in jobs.into_iter().enumerate() {
-            made.insert(index, changes);
-            match job.increments().is_some_and(|streams| streams.len() <= batch::STREAMS) {
-                true => small.push(Item { index, job }),
-                false => alone.push((index, job)),
-            }
-        }
-        let Ended { done: mut sent, doubtful } =
-            Batches::new(self.context, self.replication, bounds).send(archiver, small).await?;
-        let rest = Rest::new(self.context, self.replication, bounds);
-        for (index, job) in doubtful {
-            match rest.anew(archiver, index, job).await {
-                Ok(anew) => alone.push(anew),
-                Err(failed) => sent.push(*failed),
-            }
-        }
-        let sending = alone.iter().filter(|(_, job)| job.sends(sets_aside));
-        if let Err(error) = holds.add(sending.flat_map(|(_, job)| job.needs.clone()).collect()).await {
-            warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
-        }
-        sent.extend(rest.send(archiver, alone).await?);
-        sent.sort_by_key(|(index, ..)| *index);
-        let with_marks = |(index, job, outcome)| {
-            let made = made.remove(&index).unwrap_or_default();
-            Done { job, outcome, made }
-        };
-        done.extend(sent.into_iter().map(with_marks));
-        Ok(done)
-    }
-
-    /// Bookmarks what is about to be sent. Datasets for which that fails are done with.
-    async fn announce(&self, jobs: Vec<Job>) -> (Vec<(Job, Changes)>, Vec<Done>) {
-        let cursors = self.cursors();
-        let sets_aside = self.replication.on_conflict == OnConflict::SetAside;
-        let changes = |job: &Job| match job.source.newest().filter(|_| job.sends(sets_aside)) {
-            Some(newest) => cursors.before_send(&job.source, newest),
-            None => Changes::default(),
-        };
-        let changes: Vec<Changes> = jobs.iter().map(changes).collect();
-        let all = jobs.iter().zip(&changes).map(|(job, changes)| (job.source.name.clone(), changes.clone()));
-        let mut errors = marks::apply_all(self.context.exec, all.collect()).await;
-        let (mut ready, mut done) = (Vec::new(), Vec::new());
-        for (index, (job, made)) in jobs.into_iter().zip(changes).enumerate() {
-            let Some(error) = errors.remove(&index).map(Error::Program) else {
-                ready.push((job, made));
-                continue;
-            };
-            let outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
-            done.push(Done { outcome: outcome.failed(error.to_string(), error.help()), job, made });
-        }
-        (ready, done)
     }
 
     /// Leaves the mark of a tree that the archiver has.
@@ -315,6 +255,11 @@ impl<'a> Run<'a> {
             warnings: vec![],
         }
     }
+}
+
+/// The warning about bookmarks that do not say yet what the archiver has.
+fn unacknowledged(error: impl Display) -> String {
+    format!("the next run will ask the archiver again: {error}")
 }
 
 /// Seconds since 1970.

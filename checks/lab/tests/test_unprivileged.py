@@ -85,8 +85,10 @@ def test_each_of_the_rights_is_needed_and_no_other(service: Product) -> None:
     assert start(service).code == 0, journal(home)
     for right in units.rights():
         zfs(home, "unallow", "-u", units.USER, right, SOURCE)
-        # A first backup is held meanwhile, an increment is not.
+        # A first backup is held meanwhile unless it is small, an increment is not.
         zfs(home, "create", f"{SOURCE}/{right}")
+        if right in ("hold", "release"):
+            tree.write(home, f"{SOURCE}/{right}", "file", 80)
         tree.snapshot(home, SOURCE, f"without-{right}")
         without = start(service)
         assert "permission denied" in without.stdout, f"{right} is not needed: {without}"

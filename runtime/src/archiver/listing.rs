@@ -89,10 +89,7 @@ impl Archiver {
         for batch in snapshots.chunks(NAMES) {
             let argv = self.argv(&argv::list_these(batch))?;
             let listed = self.exec.lines(&argv, LISTING, |line| {
-                let mut fields = line.split('\t');
-                if let (Some(name), Some(Ok(guid))) = (fields.next(), fields.next().map(str::parse)) {
-                    found.insert(name.to_owned(), Guid(guid));
-                }
+                found.extend(listed_snapshot(line).map(|(name, guid)| (name.to_owned(), guid)));
             });
             match listed.await {
                 Err(error) if meaning(error.stderr()) != Some(Meaning::NoSuchDataset) => {
@@ -119,4 +116,11 @@ impl Archiver {
             _ => self.failure_of(pool, &error),
         })
     }
+}
+
+/// The name, `dataset@snapshot`, and the identity in a line of [`argv::list_these`].
+#[must_use]
+pub fn listed_snapshot(line: &str) -> Option<(&str, Guid)> {
+    let mut fields = line.split('\t');
+    Some((fields.next()?, Guid(fields.next()?.parse().ok()?)))
 }

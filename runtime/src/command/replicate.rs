@@ -12,8 +12,9 @@ use crate::error::{Error, Exit};
 use crate::log;
 use crate::output::{count, error_json, human_age, human_bytes, print_error, print_json, worst};
 use crate::provider::session::Sessions;
+use crate::replicate::limit::Limit;
 use crate::replicate::outcome::{Outcome, Result as Fate};
-use crate::replicate::stream::{Bounds, Limit};
+use crate::replicate::stream::Bounds;
 use crate::report::recorder::Recorder;
 
 /// Arguments of `dormouse replicate`.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
+use dormouse_generator::spec::{self, Provider};
+
 use super::{Identity, connect, endpoint, open};
 use crate::archiver::Archiver;
 use crate::context::Context;
@@ -115,6 +117,8 @@ pub struct Sessions<'a> {
     open: BTreeMap<&'a str, Session<'a>>,
     /// When each was first asked for.
     since: BTreeMap<&'a str, Instant>,
+    /// What kept one that was prepared for from being reached.
+    unreached: BTreeMap<&'a str, Error>,
 }
 
 /// What came of letting an archiver go.
@@ -138,7 +142,21 @@ impl<'a> Sessions<'a> {
     /// None yet.
     #[must_use]
     pub fn new(context: &'a Context) -> Self {
-        Self { context, open: BTreeMap::new(), since: BTreeMap::new() }
+        Self { context, open: BTreeMap::new(), since: BTreeMap::new(), unreached: BTreeMap::new() }
+    }
+
+    /// Connects to an archiver that is always there, since it is likely to be asked for. What goes wrong
+    /// is told to who asks for it.
+    pub async fn prepare(&mut self, name: &'a str) {
+        let is_there = |archiver: &spec::Archiver| matches!(archiver.provider, Provider::Static(_));
+        if self.open.contains_key(name) || !self.context.archiver(name).is_ok_and(is_there) {
+            return;
+        }
+        self.since.entry(name).or_insert_with(Instant::now);
+        match connect(self.context, name, Identity::Host, true).await {
+            Ok(session) => drop(self.open.insert(name, session)),
+            Err(error) => drop(self.unreached.insert(name, error)),
+        }
     }
 
     /// The session with an archiver, with its pool; opened when there is none that stands.
@@ -146,6 +164,9 @@ impl<'a> Sessions<'a> {
     /// # Errors
     /// As [`connect`].
     pub async fn get(&mut self, name: &'a str) -> Result<&mut Archiver, Error> {
+        if let Some(error) = self.unreached.remove(name) {
+            return Err(error);
+        }
         if self.open.get_mut(name).is_some_and(|session| !session.archiver.is_alive()) {
             self.open.remove(name);
         }

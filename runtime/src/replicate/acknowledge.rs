@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::marks::{self, Holds};
 use super::outcome::Result as Fate;
-use super::{Done, Run};
+use super::{Done, Run, unacknowledged};
 use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::zfs::{Guid, Snapshot};
@@ -26,24 +26,26 @@ impl Run<'_> {
         let mut changes = Vec::new();
         for done in done.iter_mut() {
             let Some((name, newest)) = done.newest() else { continue };
-            let arrived = done.job.arrived || seen.get(&name) == Some(&newest.guid);
+            let arrived = done.acknowledged || done.job.arrived || seen.get(&name) == Some(&newest.guid);
             let after = self.cursors().after_receive(&done.job.source, newest, &done.made);
             done.outcome.confirm(arrived);
             let partial = done.job.copy.as_ref().is_some_and(|copy| copy.token.is_some());
             done.outcome.unfinished = !done.outcome.is_complete() && (partial || done.outcome.bytes > 0);
-            if arrived && done.outcome.result != Fate::Refused {
+            if arrived && !done.acknowledged && done.outcome.result != Fate::Refused {
                 changes.push((done.job.source.name.clone(), after));
             }
         }
         self.release(holds, done, warnings).await;
         for error in marks::apply_all(self.context.exec, changes).await.into_values() {
-            warnings.push(format!("the next run will ask the archiver again: {error}"));
+            warnings.push(unacknowledged(error));
         }
     }
 
     async fn seen(&self, archiver: &mut Archiver, done: &[Done]) -> Result<BTreeMap<String, Guid>, Error> {
-        let sent = done.iter().filter(|done| matches!(done.outcome.result, Fate::Sent | Fate::Failed));
-        let names: Vec<String> = sent.filter_map(|done| Some(done.newest()?.0)).collect();
+        let is_open =
+            |done: &&Done| !done.acknowledged && matches!(done.outcome.result, Fate::Sent | Fate::Failed);
+        let names: Vec<String> =
+            done.iter().filter(is_open).filter_map(|done| Some(done.newest()?.0)).collect();
         if archiver.is_alive() { archiver.which(&names).await } else { Ok(BTreeMap::new()) }
     }
 
@@ -60,7 +62,7 @@ impl Run<'_> {
 
 impl Done {
     /// The snapshot that the archiver should have now: its name there, and itself.
-    fn newest(&self) -> Option<(String, &Snapshot)> {
+    pub(super) fn newest(&self) -> Option<(String, &Snapshot)> {
         let newest = self.job.source.newest()?;
         Some((format!("{}@{}", self.job.target, newest.name), newest))
     }

@@ -10,12 +10,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use dormouse_generator::spec::Replication;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use super::dataset::{is_set, report};
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
-use super::stream::{self, Bounds, Broken, Counter, Sending, Way};
+use super::stream::{self, Bounds, Broken, Counter, Receiving, Sending, Way};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
@@ -30,6 +31,10 @@ const MOST: usize = 32;
 /// Most streams over one channel. Each is a command on the archiver, and Linux takes 128 KiB for all of
 /// them.
 pub const STREAMS: usize = 64;
+
+/// How many datasets arrive before they are listed on the archiver, which acknowledges them while others
+/// are under way. A listing there costs half a receive.
+const LISTED: usize = 6;
 
 /// Channels side by side.
 const CHANNELS: usize = 2;
@@ -58,6 +63,7 @@ pub struct Batches<'a> {
     context: &'a Context,
     replication: &'a Replication,
     bounds: &'a Bounds,
+    told: &'a UnboundedSender<String>,
 }
 
 /// A channel that has ended.
@@ -69,10 +75,15 @@ struct Channel {
 }
 
 impl<'a> Batches<'a> {
-    /// For one replication.
+    /// For one replication. What has arrived is listed to `told`.
     #[must_use]
-    pub fn new(context: &'a Context, replication: &'a Replication, bounds: &'a Bounds) -> Self {
-        Self { context, replication, bounds }
+    pub fn new(
+        context: &'a Context,
+        replication: &'a Replication,
+        bounds: &'a Bounds,
+        told: &'a UnboundedSender<String>,
+    ) -> Self {
+        Self { context, replication, bounds, told }
     }
 
     /// Sends all items.
@@ -120,12 +131,18 @@ impl<'a> Batches<'a> {
         items: Vec<Item>,
         total: Counter,
     ) -> Result<impl Future<Output = Channel> + use<>, Error> {
-        let receives = items.iter().flat_map(|item| {
-            let (target, kind) = (&item.job.target, item.job.source.kind);
-            argv::receives(target, kind, is_set(&item.job, item.streams()), item.streams().count())
-        });
+        let mut commands = Vec::new();
+        for some in items.chunks(LISTED) {
+            commands.extend(some.iter().flat_map(|item| {
+                let (target, kind) = (&item.job.target, item.job.source.kind);
+                argv::receives(target, kind, is_set(&item.job, item.streams()), item.streams().count())
+            }));
+            let arrivals: Vec<String> = some.iter().map(|item| item.arrival().0).collect();
+            commands.push(argv::list_these(&arrivals));
+        }
         let packed = self.replication.stream_compression.is_zstd();
-        let receiving = archiver.receiving(&receives.collect::<Vec<_>>(), packed)?;
+        let told = Some(self.told.clone());
+        let receiving = Receiving { told, ..archiver.receiving(&commands, packed)? };
         let counters: Vec<Counter> = items.iter().map(|_| Counter::default()).collect();
         let sendings = items.iter().zip(&counters).flat_map(|(item, counter)| {
             let (source, copy) = (&item.job.source, item.job.copy.as_ref());

@@ -110,7 +110,10 @@ async fn apply(exec: Exec, dataset: &DatasetName, changes: &Changes) -> Result<(
         }
     }
     for bookmark in &changes.destroy {
-        exec.run(&argv::destroy_bookmark(dataset, bookmark), CHANGE).await?;
+        match exec.run(&argv::destroy_bookmark(dataset, bookmark), CHANGE).await {
+            Err(error) if error.stderr().contains("does not exist") => {}
+            result => drop(result?),
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use dormouse_generator::name::DatasetName;
 use dormouse_generator::spec::Replication;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::batch::{Batches, Ended, Item, STREAMS};
 use super::dataset::Sender;
@@ -31,11 +32,16 @@ pub struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    /// For one replication.
+    /// For one replication. What arrives together is listed to `told`.
     #[must_use]
-    pub fn new(context: &'a Context, replication: &'a Replication, bounds: &'a Bounds) -> Self {
+    pub fn new(
+        context: &'a Context,
+        replication: &'a Replication,
+        bounds: &'a Bounds,
+        told: &'a UnboundedSender<String>,
+    ) -> Self {
         let sender = Sender::new(context, replication, bounds);
-        Self { sender, batches: Batches::new(context, replication, bounds) }
+        Self { sender, batches: Batches::new(context, replication, bounds, told) }
     }
 
     /// The job that both sides call for by now.

@@ -6,20 +6,22 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use tokio::sync::mpsc::UnboundedSender;
 
+use super::limit::Limit;
 use crate::error::Error;
 use crate::exec::{self, Exec, Finished, Process};
 use crate::zfs::stderr::{Meaning, meaning};
 
 /// Pipes of 1 MiB, the most that an ordinary user may have (`/proc/sys/fs/pipe-max-size`):
 /// fewer switches between sender, pump and ssh than with the usual 64 KiB.
-const PIPE: usize = 1 << 20;
+pub const PIPE: usize = 1 << 20;
 
 /// How often to look whether anything moves.
 const LOOK: Duration = Duration::from_secs(5);
@@ -109,35 +111,6 @@ impl Default for Bounds {
     }
 }
 
-/// A rate that streams share.
-#[derive(Debug)]
-pub struct Limit {
-    bytes_per_second: u64,
-    /// When the next bytes are due.
-    due: Mutex<Instant>,
-}
-
-impl Limit {
-    /// Of at least a byte a second.
-    #[must_use]
-    pub fn new(bytes_per_second: u64) -> Self {
-        Self { bytes_per_second: bytes_per_second.max(1), due: Mutex::new(Instant::now()) }
-    }
-
-    /// How many bytes to move at once: so few that the rate is even.
-    fn portion(&self) -> usize {
-        usize::try_from(self.bytes_per_second / 10).unwrap_or(PIPE).clamp(4096, PIPE)
-    }
-
-    /// How long to rest after moving bytes.
-    fn rest(&self, moved: usize, now: Instant) -> Duration {
-        let time = Duration::from_secs_f64(moved as f64 / self.bytes_per_second as f64);
-        let mut due = self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *due = (*due).max(now) + time;
-        due.duration_since(now)
-    }
-}
-
 /// One `zfs send`, and the counters of its bytes.
 #[derive(Clone, Debug)]
 pub struct Sending {
@@ -154,13 +127,15 @@ pub struct Receiving {
     pub argv: Vec<String>,
     /// What they go through after they were counted, if anything.
     pub filter: Option<Vec<String>>,
+    /// Gets each line that it prints, if anybody listens.
+    pub told: Option<UnboundedSender<String>>,
 }
 
 impl Receiving {
     /// Takes them as they are.
     #[must_use]
     pub fn of(argv: Vec<String>) -> Self {
-        Self { argv, filter: None }
+        Self { argv, filter: None, told: None }
     }
 
     /// Starts it, with the filter before it.
@@ -171,8 +146,11 @@ impl Receiving {
             filter = Some(exec.stream(argv, Some(from), Some(to)).map_err(Error::Program)?);
             from = filtered;
         }
-        let receiver = exec.stream(&self.argv, Some(from), None).map_err(Error::Program)?;
-        Ok((filter, receiver))
+        let receiver = match self.told.clone() {
+            Some(told) => exec.telling(&self.argv, from, told),
+            None => exec.stream(&self.argv, Some(from), None),
+        };
+        Ok((filter, receiver.map_err(Error::Program)?))
     }
 }
 
@@ -332,18 +310,6 @@ fn verdict(way: Way, sent: &Sent, received: &Finished) -> Result<(), Broken> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn streams_together_keep_below_a_limit() {
-        let (limit, begin) = (Limit::new(1000), Instant::now());
-        let rests = [500, 250, 250].map(|moved| limit.rest(moved, begin).as_secs_f64());
-        for (rest, wanted) in rests.into_iter().zip([0.5, 0.75, 1.0]) {
-            assert!((rest - wanted).abs() < 0.1, "{rests:?}");
-        }
-        let later = begin + Duration::from_secs(60);
-        assert!(limit.rest(100, later).as_secs_f64() < 0.2, "a pause is not made up for");
-        assert_eq!((Limit::new(10).portion(), Limit::new(u64::MAX).portion()), (4096, PIPE));
-    }
 
     #[test]
     fn what_does_not_move_is_given_up() {
