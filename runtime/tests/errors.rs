@@ -274,7 +274,7 @@ fn restore_refusals() -> Vec<Told> {
             dataset: name("rpool"),
             reason: "the root dataset of a pool cannot be renamed".to_owned(),
         },
-        RestoreRefusal::NoSwapBelow { dataset: name("rpool/safe"), below: vec![dataset()] },
+        RestoreRefusal::NoSwapBelow { dataset: dataset(), below: vec![name("rpool/safe/home")] },
         RestoreRefusal::NoFiles { dataset: name("rpool/disk") },
         RestoreRefusal::NoKeyThere { archiver: archiver(), dataset: dataset() },
         RestoreRefusal::FilesMissing {
