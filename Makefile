@@ -2,6 +2,7 @@
 # test   everything that CI runs
 # test-long  what `test` only samples: every fault and every kill of an archiver's life; hours
 # fuzz   random specs, outputs of programs and commands of a thief, for minutes; FUZZ=… times as many
+# test-zfs  replication and restores with other versions of ZFS: those of Debian 12 and of its backports
 # soak   an hour of a schedule among random faults; MINUTES=… for another time
 # deny   advisories, licences and sources of all dependencies; builds cargo-deny if it is not there
 # check  what needs no virtual machine: formatting, lints, unit, golden and Nix tests
@@ -26,7 +27,7 @@ PYTHON := $(VENV)/bin/python
 # The lab makes network namespaces, which only root may.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_WITHOUT,DORMOUSE_BIN_DIR,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
 
-.PHONY: demo test test-long fuzz soak deny check lint unit nix lab fmt bench bench-peers bench-wake setup build clean
+.PHONY: demo test test-long test-zfs fuzz soak deny check lint unit nix lab fmt bench bench-peers bench-wake setup build clean
 
 demo: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab demo
@@ -42,6 +43,15 @@ fuzz: setup
 	DORMOUSE_CASES=$$((5000000 * $(FUZZ))) cargo test --workspace --locked --test fuzz
 	DORMOUSE_CASES=$$((5000 * $(FUZZ))) cargo test --workspace --locked --test property
 	DORMOUSE_CASES=$$((10000 * $(FUZZ))) cargo test --workspace --locked --test gate
+
+# What it is built of costs minutes for each release.
+ZFS_TESTS := cut_after_bytes cycles follow_delete interruptions many_datasets nasty_conflicts nasty_encryption \
+	nasty_moments nasty_tokens nothing_to_do restore verify
+test-zfs: build $(VENV)/ready
+	for suite in $(or $(SUITES),bookworm bookworm-backports); do \
+		$(ROOT) env DORMOUSE_LAB_SUITE=$$suite DORMOUSE_CACHE=$(DORMOUSE_CACHE)/$$suite \
+			$(PYTHON) -m checks.lab test $(ZFS_TESTS:%=checks/lab/tests/test_%.py) || exit; \
+	done
 
 deny:
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked

@@ -2,7 +2,7 @@
 # Installs what building and testing need, on Debian and Ubuntu. Does nothing when all is there.
 set -eu
 
-packages="binutils build-essential ca-certificates debian-archive-keyring e2fsprogs git iproute2 mmdebstrap
+packages="binutils build-essential ca-certificates debian-archive-keyring e2fsprogs git iproute2 lz4 mmdebstrap
 nix-bin openssh-client python3 python3-venv qemu-system-x86 qemu-utils shellcheck util-linux xz-utils zstd"
 
 # The first of these that is installed or can be: the tests look at a page with it.

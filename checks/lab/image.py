@@ -18,7 +18,8 @@ from pathlib import Path
 from checks.lab import cache, instance_files, mirror, process
 
 RECIPE = Path(__file__).parent / "recipe"
-SUITE = "trixie"
+# Other releases of Debian bring other versions of ZFS: bookworm 2.1, its backports and trixie 2.3.
+SUITE = os.environ.get("DORMOUSE_LAB_SUITE", "trixie")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SIZE = 3 << 30
 OPTIONS = ["--mode=root", "--variant=minbase", "--components=main,contrib"]
@@ -95,12 +96,12 @@ def check_machine() -> None:
     """Refuses what cannot work, with the way out."""
     if os.geteuid() != 0:
         raise SystemExit("lab: it makes network namespaces and a root file system: run it as root")
-    needed = ["mmdebstrap", "mkfs.ext4", "zstd"]
+    needed = ["lz4", "mmdebstrap", "mkfs.ext4", "zstd"]
     missing = [tool for tool in needed if not shutil.which(tool)]
     if missing or not KEYRING.is_file():
         raise SystemExit(
             f"lab: not installed: {' '.join(missing) or KEYRING}: run"
-            " apt-get install mmdebstrap e2fsprogs zstd debian-archive-keyring"
+            " apt-get install lz4 mmdebstrap e2fsprogs zstd debian-archive-keyring"
         )
 
 
@@ -114,12 +115,18 @@ def mmdebstrap(tree: Path, mirror_uri: str | None) -> list[str]:
     Debian 12 or Ubuntu 24.04 is new enough.
     """
     packages = ",".join((RECIPE / "packages").read_text().split())
+    suite, backports = SUITE.removesuffix("-backports"), SUITE.endswith("-backports")
     # The process namespace ends all of its children when it is killed.
     contained = ["--pid", "--fork", "--kill-child", "--mount-proc"]
     argv = ["unshare", "--mount", "--propagation=private", *contained, "--"]
     argv += ["mmdebstrap", *OPTIONS, f"--keyring={KEYRING}", f"--include={packages}"]
-    argv += [f"--customize-hook={RECIPE / 'customize'}", SUITE, str(tree)]
-    return argv + ([mirror_uri] if mirror_uri else [])
+    if backports:
+        argv += [f"--setup-hook={RECIPE / 'pin'} $1 {SUITE}"]
+    argv += [f"--customize-hook={RECIPE / 'customize'}", suite, str(tree)]
+    if not backports:
+        return argv + ([mirror_uri] if mirror_uri else [])
+    uri = mirror_uri or "http://deb.debian.org/debian"
+    return argv + [f"deb {uri} {each} main contrib" for each in (suite, SUITE)]
 
 
 def extract_kernel(packed: Path, target: Path) -> None:
@@ -142,6 +149,8 @@ def unpack(payload: bytes) -> bytes:
     """Unpacks the formats that Debian has used for its kernels."""
     if payload.startswith(b"\x28\xb5\x2f\xfd"):
         return process.run(["zstd", "--decompress", "--stdout"], stdin=payload).out
+    if payload.startswith(b"\x02\x21\x4c\x18"):
+        return process.run(["lz4", "--decompress", "--stdout", "-"], stdin=payload).out
     if payload.startswith(b"\xfd7zXZ"):
         return lzma.decompress(payload)
     return gzip.decompress(payload)

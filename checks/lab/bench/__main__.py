@@ -94,11 +94,11 @@ def measure(bench: Bench, tiny: bool, without_large: bool) -> Iterator[Table]:
         data, deep = Tree("data", 1, 1, 4), Tree("deep", 1, 9)
     bench.use(few, small, large, data, deep)
     yield from steps(bench, small, everyone=False)
+    yield bench.increments(small, everyone=False, delay="50ms")
     # Tools that send each snapshot by itself need minutes for more.
     yield from steps(bench, few, everyone=True)
     trees.plant(running, data)
     yield bench.full(data, everyone=True)
-    yield bench.increments(small, everyone=False, delay="50ms")
     trees.plant(running, deep)
     yield bench.full(deep, everyone=False)
     if not without_large:

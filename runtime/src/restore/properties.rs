@@ -10,6 +10,7 @@ use super::plan::Piece;
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
+use crate::exec;
 use crate::zfs::argv;
 use crate::zfs::properties::{Record, mounts};
 
@@ -53,8 +54,14 @@ impl Properties {
                 true => argv::set_all(name, std::slice::from_ref(one)),
                 false => argv::set_one(name, one),
             };
-            if let Err(error) = context.exec.run(&argv, LOOK).await {
-                failed.push(format!("{name}: {one} is not set: {error}"));
+            match context.exec.run(&argv, LOOK).await {
+                // `zfs set -u` came with 2.2.
+                Err(error) if error.stderr().contains("invalid option 'u'") => failed.push(format!(
+                    "{name}: {one} is not set, for this ZFS mounts what gets it; when that is wanted: `{}`",
+                    exec::display(&argv::set_one(name, one))
+                )),
+                Err(error) => failed.push(format!("{name}: {one} is not set: {error}")),
+                Ok(_) => {}
             }
         }
         failed
