@@ -125,8 +125,9 @@ def mmdebstrap(tree: Path, mirror_uri: str | None) -> list[str]:
     argv += [f"--customize-hook={RECIPE / 'customize'}", suite, str(tree)]
     if not backports:
         return argv + ([mirror_uri] if mirror_uri else [])
-    uri = mirror_uri or "http://deb.debian.org/debian"
-    return argv + [f"deb {uri} {each} main contrib" for each in (suite, SUITE)]
+    if not mirror_uri:
+        raise SystemExit(f"lab: no Debian mirror is known to this machine: set DORMOUSE_DEBIAN_MIRROR for {SUITE}")
+    return argv + [f"deb {mirror_uri} {each} main contrib" for each in (suite, SUITE)]
 
 
 def extract_kernel(packed: Path, target: Path) -> None:
