@@ -7,7 +7,7 @@ use super::outcome::Result as Fate;
 use super::{Done, Run, unacknowledged};
 use crate::archiver::Archiver;
 use crate::error::Error;
-use crate::zfs::{Guid, Snapshot};
+use crate::zfs::Guid;
 
 impl Run<'_> {
     /// Looks at the archiver once more: a snapshot counts only when its GUID is seen there. Then
@@ -25,7 +25,7 @@ impl Run<'_> {
         });
         let mut changes = Vec::new();
         for done in done.iter_mut() {
-            let Some((name, newest)) = done.newest() else { continue };
+            let Some((name, newest)) = done.job.arrival() else { continue };
             let arrived = done.acknowledged || done.job.arrived || seen.get(&name) == Some(&newest.guid);
             let after = self.cursors().after_receive(&done.job.source, newest, &done.made);
             done.outcome.confirm(arrived);
@@ -45,7 +45,7 @@ impl Run<'_> {
         let is_open =
             |done: &&Done| !done.acknowledged && matches!(done.outcome.result, Fate::Sent | Fate::Failed);
         let names: Vec<String> =
-            done.iter().filter(is_open).filter_map(|done| Some(done.newest()?.0)).collect();
+            done.iter().filter(is_open).filter_map(|done| Some(done.job.arrival()?.0)).collect();
         if archiver.is_alive() { archiver.which(&names).await } else { Ok(BTreeMap::new()) }
     }
 
@@ -57,13 +57,5 @@ impl Run<'_> {
         if let Err(error) = holds.release(|dataset| !failed(dataset)).await {
             warnings.push(format!("snapshots stay held: {error}"));
         }
-    }
-}
-
-impl Done {
-    /// The snapshot that the archiver should have now: its name there, and itself.
-    pub(super) fn newest(&self) -> Option<(String, &Snapshot)> {
-        let newest = self.job.source.newest()?;
-        Some((format!("{}@{}", self.job.target, newest.name), newest))
     }
 }

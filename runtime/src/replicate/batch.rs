@@ -137,7 +137,7 @@ impl<'a> Batches<'a> {
                 let (target, kind) = (&item.job.target, item.job.source.kind);
                 argv::receives(target, kind, is_set(&item.job, item.streams()), item.streams().count())
             }));
-            let arrivals: Vec<String> = some.iter().map(|item| item.arrival().0).collect();
+            let arrivals: Vec<String> = some.iter().filter_map(|item| Some(item.job.arrival()?.0)).collect();
             commands.push(argv::list_these(&arrivals));
         }
         let packed = self.replication.stream_compression.is_zstd();
@@ -194,11 +194,11 @@ impl<'a> Batches<'a> {
 
     /// How many of the items, from the first on, are on the archiver.
     async fn arrived(&self, archiver: &Archiver, items: &[Item]) -> usize {
-        let names: Vec<String> = items.iter().map(|item| item.arrival().0).collect();
+        let names: Vec<String> = items.iter().filter_map(|item| Some(item.job.arrival()?.0)).collect();
         let there = archiver.which(&names).await.unwrap_or_default();
         let is_there = |item: &&Item| {
-            let (name, guid) = item.arrival();
-            guid.is_some() && there.get(&name).copied() == guid
+            let newest = item.job.arrival();
+            newest.is_some_and(|(name, newest)| there.get(&name) == Some(&newest.guid))
         };
         items.iter().take_while(is_there).count()
     }
@@ -207,12 +207,5 @@ impl<'a> Batches<'a> {
 impl Item {
     fn streams(&self) -> impl Iterator<Item = &Stream> {
         self.job.streams().into_iter().flatten()
-    }
-
-    /// The snapshot that the archiver has once it has arrived.
-    fn arrival(&self) -> (String, Option<crate::zfs::Guid>) {
-        let newest = self.job.source.newest();
-        let name = newest.map(|snapshot| format!("{}@{}", self.job.target, snapshot.name));
-        (name.unwrap_or_default(), newest.map(|snapshot| snapshot.guid))
     }
 }

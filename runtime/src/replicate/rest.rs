@@ -6,15 +6,11 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use dormouse_generator::name::DatasetName;
-use dormouse_generator::spec::Replication;
-use tokio::sync::mpsc::UnboundedSender;
 
 use super::batch::{Batches, Ended, Item, STREAMS};
 use super::dataset::Sender;
 use super::outcome::{DatasetOutcome, Result as Fate};
-use super::stream::Bounds;
 use crate::archiver::Archiver;
-use crate::context::Context;
 use crate::error::Error;
 use crate::zfs::schedule::Job;
 
@@ -32,16 +28,10 @@ pub struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    /// For one replication. What arrives together is listed to `told`.
+    /// Alone with the one, together with the other.
     #[must_use]
-    pub fn new(
-        context: &'a Context,
-        replication: &'a Replication,
-        bounds: &'a Bounds,
-        told: &'a UnboundedSender<String>,
-    ) -> Self {
-        let sender = Sender::new(context, replication, bounds);
-        Self { sender, batches: Batches::new(context, replication, bounds, told) }
+    pub fn new(sender: Sender<'a>, batches: Batches<'a>) -> Self {
+        Self { sender, batches }
     }
 
     /// The job that both sides call for by now.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dormouse_generator::spec::OnConflict;
 
 use super::batch::{self, Batches, Ended, Item};
+use super::dataset::Sender;
 use super::marks::{self, Holds};
 use super::meanwhile::{Arrival, Expected, Meanwhile};
 use super::outcome::{DatasetOutcome, Result as Fate};
@@ -47,11 +48,9 @@ impl Run<'_> {
                 false => alone.push((index, job)),
             }
         }
-        let Ended { done: mut sent, doubtful } =
-            Batches::new(self.context, self.replication, bounds, meanwhile.told())
-                .send(archiver, small)
-                .await?;
-        let rest = Rest::new(self.context, self.replication, bounds, meanwhile.told());
+        let batches = Batches::new(self.context, self.replication, bounds, meanwhile.told());
+        let Ended { done: mut sent, doubtful } = batches.send(archiver, small).await?;
+        let rest = Rest::new(Sender::new(self.context, self.replication, bounds), batches);
         for (index, job) in doubtful {
             match rest.anew(archiver, index, job).await {
                 Ok(anew) => alone.push(anew),
@@ -75,7 +74,7 @@ impl Run<'_> {
         for done in &mut done {
             let has_arrived =
                 |(name, newest): (String, &Snapshot)| acknowledged.seen.get(&name) == Some(&newest.guid);
-            done.acknowledged = done.newest().is_some_and(has_arrived);
+            done.acknowledged = done.job.arrival().is_some_and(has_arrived);
         }
         Ok(done)
     }
@@ -84,10 +83,9 @@ impl Run<'_> {
     fn expected(&self, jobs: &[(Job, Changes)]) -> Expected {
         let cursors = self.cursors();
         let arrival = |(job, made): &(Job, Changes)| {
-            let newest = job.source.newest()?;
+            let (name, newest) = job.arrival()?;
             let changes = cursors.after_receive(&job.source, newest, made);
-            let (guid, dataset) = (newest.guid, job.source.name.clone());
-            Some((format!("{}@{}", job.target, newest.name), Arrival { guid, dataset, changes }))
+            Some((name, Arrival { guid: newest.guid, dataset: job.source.name.clone(), changes }))
         };
         jobs.iter().filter_map(arrival).collect()
     }

@@ -5,7 +5,7 @@ use dormouse_generator::name::DatasetName;
 use super::cursor::Cursors;
 use super::listing::Datasets;
 use super::plan::{Base, Decision, Refusal, Stream, common, decide, decide_by_cursor};
-use super::{Dataset, Kind};
+use super::{Dataset, Kind, Snapshot};
 
 /// Most snapshots of a dataset that are held while they are under way, besides the newest. A long
 /// run has passed the first ones when it is interrupted; the next one holds what it resumes. Each
@@ -105,6 +105,13 @@ impl Job {
         }
         self.source.partial = true;
         self
+    }
+
+    /// The snapshot that the archiver has in the end: its name there, and itself.
+    #[must_use]
+    pub fn arrival(&self) -> Option<(String, &Snapshot)> {
+        let newest = self.source.newest()?;
+        Some((format!("{}@{}", self.target, newest.name), newest))
     }
 
     /// Whether the copy is new: nothing was in common before.
