@@ -92,7 +92,9 @@ def of_units(example: Example, name: str, found: dict) -> Iterator[str]:
     """What differs in what runs on the archiver."""
     archiver = example.spec["archivers"][name]
     pool = archiver["pool"]["name"]
-    services = {"dormouse-pool", "dormouse-volume", "dormouse-idle", "dormouse-max-lifetime", "dormouse-abandon@"}
+    services = {
+        f"dormouse-{each}" for each in ("pool", "volume", "damage", "idle", "max-lifetime", "abandon@")
+    }
     period = SCRUB_PERIODS.get(archiver["scrub"])
     if period:
         services.add("dormouse-scrub")
@@ -113,6 +115,7 @@ def of_units(example: Example, name: str, found: dict) -> Iterator[str]:
     yield from contains(scripts["dormouse-max-lifetime"], "systemctl poweroff", "max_lifetime")
     if period:
         yield from contains(scripts["dormouse-scrub"], f"-ge {period} ", "scrub")
+    yield from same("damage", words(scripts["dormouse-damage"])["zpool wait"], ["-t", "scrub", pool])
     for kind, number in (retention or {}).items():
         yield from contains(scripts["dormouse-prune"], f"[{kind}]={number} ", "retention")
     # udev puts `_` for a space in a label.

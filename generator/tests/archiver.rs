@@ -194,6 +194,42 @@ fn a_host_gives_up_partial_data_below_its_own_targets_only() {
 }
 
 #[test]
+fn datasets_that_have_lost_data_are_marked_and_those_that_no_longer_have_not() {
+    let Some(mut damage) = Script::of("awkward", "1st", "dormouse-damage") else { return };
+    let pool = "Cold Store.2:b";
+    // As OpenZFS prints it; the last dataset was destroyed, what is there is known by its number.
+    let status = format!(
+        "  pool: {pool}\n   see: https://openzfs.github.io/openzfs-docs/msg/ZFS-8000-8A\n\
+         errors: Permanent errors have been detected in the following files:\n\n        \
+         {pool}/one:/a/file:/of@it\n        {pool}/My Files@snap:1:/file\n        {pool}/one@old:<0x2>\n        \
+         <metadata>:<0x3>\n        <0x104>:<0x5>\n        {pool}/gone:/file\n"
+    );
+    damage.stand_in("zpool", &format!("cat <<'EOF'\n{status}EOF"));
+    let marked = format!("printf '%s\\n' '{pool}/well' '{pool}/one'");
+    let is_there = format!("case \"$5\" in '{pool}'/[!g]*) ;; *) exit 1 ;; esac");
+    damage.stand_in("zfs", &format!("case $1 in list) {is_there} ;; get) {marked} ;; esac"));
+    let calls = damage.run();
+    let changes: Vec<_> = calls
+        .iter()
+        .filter(|call| call.starts_with("zfs [set]") || call.starts_with("zfs [inherit]"))
+        .collect();
+    let mark = |name: &str| format!("zfs [set] [dormouse:damaged={pool}/{name}] [{pool}/{name}]");
+    assert_eq!(calls[0], format!("zpool [wait] [-t] [scrub] [{pool}]"));
+    assert_eq!(changes.len(), 3, "{calls:?}");
+    assert_eq!(*changes[0], format!("zfs [inherit] [dormouse:damaged] [{pool}/well]"));
+    assert!(changes.contains(&&mark("one")) && changes.contains(&&mark("My Files")), "{calls:?}");
+
+    damage.stand_in("zpool", "test \"$1\" = wait || echo 'errors: No known data errors'");
+    damage.stand_in("zfs", "true");
+    assert_eq!(damage.run().len(), 3, "nothing is marked, and nothing was");
+    // What cannot be listed is not taken for nothing.
+    damage.stand_in("zpool", "test \"$1\" = wait");
+    damage.stand_in("zfs", &marked);
+    damage.text = format!("trap 'exit 0' EXIT\n{}", damage.text);
+    assert_eq!(damage.run().len(), 2);
+}
+
+#[test]
 fn a_scrub_begins_when_the_last_one_began_long_ago() {
     let Some(scrub) = Script::of("fleet", "cellar", "dormouse-scrub") else { return };
     let began = |days: u64| {

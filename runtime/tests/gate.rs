@@ -103,6 +103,7 @@ fn it_starts_what_a_host_asks_for_word_by_word() {
         said.extend([
             argv::list_datasets(&name, true, &[listing::PASSIVE]),
             argv::list_datasets(&name, false, &[]),
+            argv::list_damaged(&name),
             argv::list_snapshots(&name, true),
             argv::list_histories([&name], true),
             argv::list_histories([&name, &dataset("vault/home/safe")], false),

@@ -71,6 +71,7 @@ fn event() -> Event {
             health: "ONLINE".to_owned(),
             scan: None,
             errors: None,
+            damaged: vec![],
         }),
         phases: vec![
             span(Phase::Plan, 0.0, 1.5),

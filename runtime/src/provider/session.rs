@@ -33,14 +33,6 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Its pool, as it is now.
-    ///
-    /// # Errors
-    /// When it cannot be asked.
-    pub async fn look(&self, pool: &str) -> Result<Sight, Error> {
-        seen::look(&self.archiver, pool, jiff::Timestamp::now().as_second()).await
-    }
-
     /// Its instance, if it lives on EC2.
     #[must_use]
     pub fn instance(&self) -> Option<&Instance> {
@@ -188,7 +180,12 @@ impl<'a> Sessions<'a> {
         let mut sights = Vec::new();
         for (name, session) in &self.open {
             let Ok(archiver) = self.context.archiver(name) else { continue };
-            sights.extend(session.look(archiver.pool.name.as_str()).await.ok().map(|sight| (*name, sight)));
+            let replications = self.context.host().ok().map(|host| host.replications.values());
+            let ours = replications.into_iter().flatten().filter(|each| each.archiver == *name);
+            let copies = ours.map(|replication| &replication.target);
+            let now = jiff::Timestamp::now().as_second();
+            let sight = seen::look(&session.archiver, archiver.pool.name.as_str(), copies, now).await;
+            sights.extend(sight.ok().map(|sight| (*name, sight)));
         }
         sights
     }

@@ -296,6 +296,7 @@ mod tests {
             health: "ONLINE".to_owned(),
             scan: None,
             errors: None,
+            damaged: vec![],
         };
         let event = Event { pool: Some(sight(0, 100)), ..last(None).event };
         let now = sight(2 * 86_400, 300);

@@ -301,6 +301,7 @@ mod tests {
             health: "ONLINE".to_owned(),
             scan: None,
             errors: None,
+            damaged: vec![],
         }
     }
 

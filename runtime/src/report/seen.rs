@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dormouse_generator::name::DatasetName;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Sight {
     /// What it says of data that cannot be read any more; none where it knows of no such data.
     #[serde(default)]
     pub errors: Option<String>,
+    /// Copies of this host's datasets that such data belong to, as far as the archiver says.
+    #[serde(default)]
+    pub damaged: Vec<String>,
 }
 
 impl Sight {
@@ -45,12 +49,10 @@ impl Sight {
     /// What is wrong with the pool, in words.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        match (self.health.as_str(), &self.errors) {
-            ("ONLINE", None) => None,
-            ("ONLINE", Some(errors)) => Some(errors.clone()),
-            (health, None) => Some(format!("it is {health}")),
-            (health, Some(errors)) => Some(format!("it is {health}, {errors}")),
-        }
+        let state = (self.health != "ONLINE").then(|| format!("it is {}", self.health));
+        let damaged = (!self.damaged.is_empty()).then(|| format!("damaged: {}", self.damaged.join(", ")));
+        let all: Vec<String> = state.into_iter().chain(self.errors.clone()).chain(damaged).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 }
 
@@ -74,14 +76,38 @@ pub struct LastRun {
     pub event: Event,
 }
 
-/// Asks a connected archiver for its pool.
+/// Asks a connected archiver for its pool, and where that has lost data, which of these copies and those
+/// below them are hit.
 ///
 /// # Errors
 /// When it cannot be asked or answers something else.
-pub async fn look(archiver: &Archiver, pool: &str, now: i64) -> Result<Sight, Error> {
+pub async fn look(
+    archiver: &Archiver,
+    pool: &str,
+    copies: impl IntoIterator<Item = &DatasetName>,
+    now: i64,
+) -> Result<Sight, Error> {
     // In one command line, since each costs a round trip.
     let text = archiver.query_all(&[argv::measure(pool), argv::status(pool)]).await?;
-    read_pool(&text, now).ok_or_else(|| std::io::Error::other("zpool list printed something else").into())
+    let sight = read_pool(&text, now);
+    let mut sight = sight.ok_or_else(|| std::io::Error::other("zpool list printed something else"))?;
+    if sight.errors.is_some() {
+        for copy in copies {
+            // One that is not there is not hit.
+            let text = archiver.command(&argv::list_damaged(copy)).await.unwrap_or_default();
+            sight.damaged.extend(read_damaged(&text).map(str::to_owned));
+        }
+        sight.damaged.sort();
+        sight.damaged.dedup();
+    }
+    Ok(sight)
+}
+
+/// Reads what [`argv::list_damaged`] prints. Datasets inherit the property; its value is the name of the one
+/// that is meant.
+fn read_damaged(text: &str) -> impl Iterator<Item = &str> {
+    let pairs = text.lines().filter_map(|line| line.split_once('\t'));
+    pairs.filter_map(|(name, value)| (name == value).then_some(name))
 }
 
 /// Reads what [`argv::measure`] and [`argv::status`] print, one after the other.
@@ -96,7 +122,7 @@ pub fn read_pool(text: &str, now: i64) -> Option<Sight> {
     let errors = status.lines().find_map(|line| line.strip_prefix("errors: "));
     let errors = errors.filter(|errors| *errors != "No known data errors");
     let [scan, errors] = [scan, errors].map(|text| text.map(str::to_owned));
-    Some(Sight { at: now, size, allocated, free, health, scan, errors })
+    Some(Sight { at: now, size, allocated, free, health, scan, errors, damaged: vec![] })
 }
 
 /// Remembers which instance an archiver has, or that it has none; unwritten, `status` knows less.
@@ -199,7 +225,12 @@ mod tests {
         let rotten = read_pool(&rotten, 7).unwrap();
         assert_eq!(rotten.trouble().as_deref(), Some("2 data errors, use '-v' for a list"));
         let both = Sight { health: "SUSPENDED".to_owned(), ..rotten };
-        assert_eq!(both.trouble().as_deref(), Some("it is SUSPENDED, 2 data errors, use '-v' for a list"));
+        assert_eq!(both.trouble().as_deref(), Some("it is SUSPENDED; 2 data errors, use '-v' for a list"));
+        let damaged = "vault/home\tvault/home\nvault/home/a\tvault/home\nvault/home/b\tvault/home/b\nvault/c\t-\n";
+        let damaged = read_damaged(damaged).map(str::to_owned).collect();
+        let named = Sight { damaged, health: "ONLINE".to_owned(), ..both };
+        let said = "2 data errors, use '-v' for a list; damaged: vault/home, vault/home/b";
+        assert_eq!(named.trouble().as_deref(), Some(said));
     }
 
     #[test]

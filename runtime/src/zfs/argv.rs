@@ -12,6 +12,9 @@ use super::{Kind, follow, listing, properties, retention};
 /// The value tells it from the datasets below, which inherit the property.
 const PLACEHOLDER: &str = "dormouse:placeholder";
 
+/// Names a copy that has lost data, which is told by an archiver's root (`dormouse-damage.service`).
+const DAMAGED: &str = "dormouse:damaged";
+
 fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
@@ -33,6 +36,12 @@ fn list(kinds: &str, columns: &str, recursive: bool, own: &str, dataset: &Datase
 pub fn list_datasets(dataset: &DatasetName, recursive: bool, more: &[&str]) -> Vec<String> {
     let columns = [&[listing::DATASET], more].concat().join(",");
     list("filesystem,volume", &columns, recursive, "0", dataset)
+}
+
+/// Lists whether a copy and those below it have lost data: name, the name of the one that has.
+#[must_use]
+pub fn list_damaged(copy: &DatasetName) -> Vec<String> {
+    list("filesystem,volume", &format!("name,{DAMAGED}"), true, "0", copy)
 }
 
 /// Lists bookmarks.

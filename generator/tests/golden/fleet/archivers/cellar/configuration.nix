@@ -565,6 +565,44 @@ in
     '';
   };
 
+  # Tells hosts which of their datasets have lost data: the list that ZFS keeps is for root, and names
+  # the files of others. Only a dataset whose own name the property has is hit; those below inherit it.
+  systemd.services.dormouse-damage = {
+    description = "Datasets of ${pool} that have lost data";
+    wantedBy = [ "dormouse-pool.service" ];
+    after = [
+      "dormouse-pool.service"
+      "dormouse-scrub.service"
+    ];
+    path = [ zfs ];
+    serviceConfig.Type = "oneshot";
+    script = ''
+      zpool wait -t scrub ${lib.escapeShellArg pool}
+      status="$(zpool status -v ${lib.escapeShellArg pool})"
+      declare -A damaged
+
+      # `dataset:/path`, `dataset@snapshot:/path`, or the number of an object in angle brackets instead.
+      while IFS= read -r place; do
+        place="''${place#"''${place%%[! ]*}"}"
+        name="''${place%%:[/<]*}"
+        name="''${name%%@*}"
+        if [ "$name" != "$place" ] && zfs list -H -o name "$name" >/dev/null 2>&1; then
+          damaged["$name"]=1
+        fi
+      done <<<"$status"
+
+      marked="$(zfs get -H -r -t filesystem,volume -s local -o name dormouse:damaged ${lib.escapeShellArg pool})"
+      while IFS= read -r name; do
+        if [ -n "$name" ] && [ -z "''${damaged["$name"]:-}" ]; then
+          zfs inherit dormouse:damaged "$name"
+        fi
+      done <<<"$marked"
+      for name in "''${!damaged[@]}"; do
+        zfs set "dormouse:damaged=$name" "$name"
+      done
+    '';
+  };
+
   # Powers off after `linger` without session, receive, import or scrub; a start that nobody
   # follows up counts from here. Uptime, because the clock may be set in between.
   systemd.services.dormouse-idle = {
