@@ -8,7 +8,7 @@
 # check  what needs no virtual machine: formatting, lints, unit, golden and Nix tests
 # fmt    formats the sources
 # bench  timings of the generator, and bench-peers
-# bench-peers  replication beside the tools that others use, into docs/benchmarks.md
+# bench-peers  replication beside the tools that others use, into docs/benchmarks.md; ONLY="small data" for some
 # bench-wake  how long a wake takes, and how often EC2 is asked
 #
 # Whatever is built or downloaded lies in DORMOUSE_CACHE, outside the checkout.
@@ -82,7 +82,7 @@ bench: setup bench-peers
 	cargo bench --package dormouse-generator --locked
 
 bench-peers: build $(VENV)/ready
-	$(ROOT) $(PYTHON) -m checks.lab.bench
+	$(ROOT) $(PYTHON) -m checks.lab.bench $(if $(ONLY),--only $(ONLY))
 
 bench-wake: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab bench-wake

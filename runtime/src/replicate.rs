@@ -34,12 +34,14 @@ pub mod stop;
 pub mod stream;
 
 use std::fmt::Display;
+use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use dormouse_generator::spec::Replication;
 
 use self::marks::Holds;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
+use self::planning::Plan;
 use self::stream::Bounds;
 use crate::context::Context;
 use crate::error::Error;
@@ -88,6 +90,8 @@ struct Survey {
     mark: Option<Mark>,
     /// Whether that is known to be so already.
     complete: bool,
+    /// Whether every copy is known to be where it belongs.
+    settled: bool,
 }
 
 impl<'a> Run<'a> {
@@ -104,7 +108,7 @@ impl<'a> Run<'a> {
     ) -> Result<Outcome, Error> {
         let started = Instant::now();
         let _lock = Lock::take(&folder::runtime()?, &self.context.spec.name, self.name)?;
-        let Survey { mut datasets, mark, complete } = self.survey(sessions, audit).await?;
+        let Survey { mut datasets, mark, complete, settled } = self.survey(sessions, audit).await?;
         let mut warnings = Vec::new();
         if complete {
             self.remember(mark, &datasets, &mut warnings).await;
@@ -114,9 +118,16 @@ impl<'a> Run<'a> {
         let archiver = sessions.get(&self.replication.archiver).await?;
         let mut holds = Holds::new(self.context.exec, &self.context.spec.name, &self.replication.archiver);
         let losses = audit.then_some(&mut warnings);
-        let jobs = self.jobs(archiver, &datasets, losses, Some(&mut holds)).await?;
+        let unseen = if settled { self.unseen(&datasets)? } else { None };
+        let plan = match unseen {
+            Some(plan) => plan,
+            None => {
+                let jobs = self.jobs(archiver, &datasets, losses, Some(&mut holds)).await?;
+                Plan { jobs, unseen: false }
+            }
+        };
         self.context.clock.enter(Phase::Send);
-        let mut done = self.send(archiver, jobs, bounds, &mut holds, &mut warnings).await?;
+        let mut done = self.send(archiver, plan, &datasets, bounds, &mut holds, &mut warnings).await?;
         let connection_lost = !archiver.is_alive();
         self.acknowledge(archiver, &mut done, &mut holds, &mut warnings).await;
         self.keep_what_was_set(archiver, &done, audit, &mut warnings).await;
@@ -178,15 +189,26 @@ impl<'a> Run<'a> {
             survey::tree(exec, self.replication, &self.mark_property()).await?;
         let is_valid = |mark: &String| Mark::is_valid(mark, &datasets, self.replication, now());
         if !audit && mark.as_ref().is_some_and(is_valid) {
-            return Ok(Survey { datasets, mark: None, complete: true });
+            return Ok(Survey { datasets, mark: None, complete: true, settled: true });
         }
-        let listing = self.recent(datasets);
-        let (mark, datasets) = match audit || mark.is_some() {
-            true => tokio::join!(listing, sessions.prepare(&self.replication.archiver)).0?,
-            false => listing.await?,
+        let is_of = |mark: &String| Mark::is_of(mark, &datasets, self.replication);
+        let settled = !audit && mark.as_ref().is_some_and(is_of);
+        let may_ask = audit || mark.is_some();
+        let mut listing = pin!(self.recent(datasets));
+        let mut connecting = pin!(sessions.prepare(&self.replication.archiver));
+        let mut is_connected = !may_ask;
+        let (mark, datasets) = loop {
+            tokio::select! {
+                listed = &mut listing => break listed?,
+                () = &mut connecting, if !is_connected => is_connected = true,
+            }
         };
         let complete = !audit && survey::is_complete(&datasets, &self.cursors());
-        Ok(Survey { datasets, mark, complete })
+        // Who has nothing to ask waits for no answer.
+        if !complete && !is_connected {
+            connecting.await;
+        }
+        Ok(Survey { datasets, mark, complete, settled })
     }
 
     /// The snapshots that matter, and the mark that says so.

@@ -45,6 +45,25 @@ fn a_mark_holds_until_anything_changes() {
 }
 
 #[test]
+fn a_mark_knows_its_datasets_whatever_happens_to_their_snapshots() {
+    let kept = Mark::new(&tree(TREE), &replication("vault/a"), 1002).unwrap().to_string();
+    let is_of = |text: &str, target: &str| Mark::is_of(&kept, &tree(text), &replication(target));
+    let later = TREE.replace("\t1000\t", "\t1002\t").replace("\t1001\t", "\t1003\t");
+    assert!(is_of(TREE, "vault/a") && is_of(&later, "vault/a"));
+    assert!(!is_of(TREE, "vault/b"));
+    for (before, after) in
+        [("\t12\t", "\t14\t"), ("safe/a", "safe/c"), ("\t-\t1001", "\ttank/x@y\t1001"), ("tank/safe/a\t", "")]
+    {
+        let changed: Vec<&str> =
+            TREE.lines().filter(|line| !after.is_empty() || !line.contains(before)).collect();
+        let changed = changed.join("\n").replacen(before, after, 1);
+        assert!(!is_of(&changed, "vault/a"), "{before:?} to {after:?}");
+    }
+    let former = kept.rsplit_once(':').unwrap().0;
+    assert!(is_valid(former, TREE, 2000) && !Mark::is_of(former, &tree(TREE), &replication("vault/a")));
+}
+
+#[test]
 fn there_is_no_mark_for_the_second_of_the_last_change() {
     assert!(Mark::new(&tree(TREE), &replication("vault/a"), 1001).is_none());
     assert!(Mark::new(&tree(TREE), &replication("vault/a"), 1002).is_some());

@@ -13,9 +13,33 @@ from checks.lab.bench.peers import Peer
 from checks.lab.bench.report import Table
 from checks.lab.bench.trees import Tree
 from checks.lab.lab import Lab
+from checks.lab.remote import Remote
 from checks.lab.product import Product
 
 ROUNDS = 3
+# What a process itself has worked, without its children, is known as long as it is there.
+OWN_TIME = """
+    "$@" >&2 & pid=$!
+    while read -ra now </proc/$pid/stat; do fields=( "${now[@]}" ); sleep 0.1; done 2>/dev/null
+    wait $pid && echo $((fields[13] + fields[14]))
+"""
+
+
+FEW = Tree("few", 10, 5)
+SIZES = {
+    "small": Tree("small", 30, 20),
+    "few": FEW,
+    "data": Tree("data", 1, 1, mebibytes=256),
+    "deep": Tree("deep", 1, 1000),
+    "large": Tree("large", 100, 20),
+}
+TINY = {
+    "small": Tree("small", 3, 2),
+    "few": Tree("few", 2, 2),
+    "data": Tree("data", 1, 1, mebibytes=4),
+    "deep": Tree("deep", 1, 9),
+    "large": Tree("large", 4, 2),
+}
 
 
 class Bench:
@@ -38,9 +62,9 @@ class Bench:
         self.product.generate()
         self.product.install_home()
 
-    def seconds(self, command: list[str]) -> float:
+    def seconds(self, command: list[str], machine: Remote | None = None) -> float:
         begin = time.monotonic()
-        done = self.lab.home.run(command, timeout=1800, check=False)
+        done = (machine or self.lab.home).run(command, timeout=1800, check=False)
         if done.code != 0:
             print(f"bench: {done}", flush=True)
             return float("nan")
@@ -56,6 +80,9 @@ class Bench:
     def increments(self, tree: Tree, everyone: bool, delay: str = "") -> Table:
         words = f", {delay} of round trip" if delay else ""
         table = Table(f"One new snapshot on each: {tree.words}{words}")
+        receives = trees.prepare_receives(self.lab, tree)
+        table.add("floor: as many `zfs receive` there, of a file", self.seconds(receives, self.lab.archiver))
+        trees.forget_receives(self.lab)
         for round in range(2):
             for name, command in self.commands(tree, everyone):
                 if not self.is_slow(name) or round == 0:
@@ -65,14 +92,28 @@ class Bench:
                         table.add(name, self.seconds(command))
         return table
 
-    def full(self, tree: Tree, everyone: bool) -> Table:
+    def full(self, tree: Tree, rounds: int) -> Table:
         table = Table(f"First replication: {tree.words}")
-        for _ in range(2):
-            table.add("floor: zfs send | ssh | zfs receive", self.seconds(trees.floor_of_sending(self.lab, tree)))
-            for name, command in self.commands(tree, everyone):
+        for _ in range(rounds):
+            table.add("floor: zfs send into ssh into zfs receive", self.seconds(trees.floor_of_sending(self.lab, tree)))
+            for name, command in self.commands(tree, everyone=False):
                 table.add(name, self.seconds(command))
             trees.forget(self.lab, tree)
         return table
+
+    def share(self, tree: Tree) -> str:
+        """How much of what a first replication costs the host's processor is Dormouse's own."""
+        before = self.busy()
+        own = self.lab.home.run(["bash", "-c", OWN_TIME, "bash", *self.product.argv("replicate", tree.name)], timeout=900)
+        ticks = int(own.stdout.splitlines()[-1])
+        trees.forget(self.lab, tree)
+        return f"Of the processor's time at home, {ticks / (self.busy() - before):.1%} is Dormouse's own."
+
+    def busy(self) -> int:
+        """What the host's processor has worked so far, in hundredths of a second (proc(5), `/proc/stat`)."""
+        fields = self.lab.home.run(["head", "-n", "1", "/proc/stat"]).stdout.split()[1:]
+        user, nice, system, _idle, _wait, irq, softirq = map(int, fields[:7])
+        return user + nice + system + irq + softirq
 
     def catch_up(self, tree: Tree, name: str) -> None:
         """So that each tool has just one snapshot to send."""
@@ -85,24 +126,25 @@ class Bench:
         return any(peer.name == name and peer.slow for peer in self.peers)
 
 
-def measure(bench: Bench, tiny: bool, without_large: bool) -> Iterator[Table]:
-    running = bench.lab
-    few, small, large = Tree("few", 10, 5), Tree("small", 30, 20), Tree("large", 100, 20)
-    data, deep = Tree("data", 1, 1, mebibytes=256), Tree("deep", 1, 1000)
-    if tiny:
-        few, small, large = Tree("few", 2, 2), Tree("small", 3, 2), Tree("large", 4, 2)
-        data, deep = Tree("data", 1, 1, 4), Tree("deep", 1, 9)
-    bench.use(few, small, large, data, deep)
-    yield from steps(bench, small, everyone=False)
-    yield bench.increments(small, everyone=False, delay="50ms")
-    # Tools that send each snapshot by itself need minutes for more.
-    yield from steps(bench, few, everyone=True)
-    trees.plant(running, data)
-    yield bench.full(data, everyone=True)
-    trees.plant(running, deep)
-    yield bench.full(deep, everyone=False)
-    if not without_large:
-        yield from steps(bench, large, everyone=False)
+def measure(bench: Bench, sizes: dict[str, Tree], asked: list[str]) -> Iterator[Table]:
+    """The tables of the trees that are asked for."""
+    bench.use(*sizes.values())
+    if "small" in asked:
+        yield from steps(bench, sizes["small"], everyone=False)
+        yield bench.increments(sizes["small"], everyone=False, delay="50ms")
+    if "few" in asked:
+        # Tools that send each snapshot by itself need minutes for more.
+        yield from steps(bench, sizes["few"], everyone=True)
+    if "data" in asked:
+        trees.plant(bench.lab, sizes["data"])
+        full = bench.full(sizes["data"], rounds=3)
+        full.note = bench.share(sizes["data"])
+        yield full
+    if "deep" in asked:
+        trees.plant(bench.lab, sizes["deep"])
+        yield bench.full(sizes["deep"], rounds=1)
+    if "large" in asked:
+        yield from steps(bench, sizes["large"], everyone=False)
 
 
 def steps(bench: Bench, tree: Tree, everyone: bool) -> Iterator[Table]:
@@ -121,19 +163,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.lab.bench", description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="show that everything works, and measure nothing")
     parser.add_argument("--without-slow", action="store_true", help="leave out tools that need minutes for each run")
-    parser.add_argument("--without-large", action="store_true", help="leave out the tree of 100 datasets")
+    parser.add_argument("--only", choices=SIZES, nargs="+", default=list(SIZES), help="measure with these trees")
     asked = parser.parse_args()
-    tables: list[Table] = []
+    page = Path("docs/benchmarks.md")
+    text = page.read_text()
     with lab.opened() as running, tempfile.TemporaryDirectory() as folder:
         running.make_pools()
         bench = Bench(running, Path(folder), asked.without_slow)
-        for table in measure(bench, asked.tiny, asked.without_large):
-            tables.append(table)
-            commands = bench.commands(Tree("few", 10, 5), everyone=True)
-            text = report.page(tables, versions(bench.peers), commands, running)
+        commands = bench.commands(FEW, everyone=True)
+        for table in measure(bench, TINY if asked.tiny else SIZES, asked.only):
+            text = report.updated(text, table, report.versions(versions(bench.peers), running), commands)
             # Each table is worth keeping, whatever becomes of the next.
             if not asked.tiny:
-                Path("docs/benchmarks.md").write_text(text)
+                page.write_text(text)
     print(text)
     return 0
 

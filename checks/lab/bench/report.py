@@ -10,10 +10,12 @@ from checks.lab.lab import Lab
 
 HEAD = """# Benchmarks
 
-`make bench-peers` measures Dormouse beside its peers, in one boot of the lab's two machines, and
-writes this page. The machines are emulated on whatever computer it runs on, so seconds are several
-times those of real ones and vary with its load: only the ratios count. Medians.
+`make bench-peers` measures Dormouse beside its peers, each table in one boot of the lab's two machines, and
+writes this page; `ONLY="small data"` measures with some trees only. The machines are emulated on whatever
+computer it runs on, so seconds are several times those of real ones and vary with its load: only the ratios
+count. Medians.
 """
+COMMANDS = "Commands"
 
 
 @dataclass
@@ -22,6 +24,7 @@ class Table:
 
     title: str
     rows: dict[str, list[float]] = field(default_factory=dict)
+    note: str = ""
 
     def add(self, name: str, *seconds: float) -> None:
         self.rows.setdefault(name, []).extend(seconds)
@@ -35,19 +38,27 @@ class Table:
             shown = "failed" if math.isnan(median) else f"{median:.2f}"
             ratio = "" if math.isnan(median) else f"{median / mine:.2f}"
             lines.append(f"| {name} | {shown} | {ratio} |")
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *(["", self.note] if self.note else [])]) + "\n"
 
 
-def page(tables: list[Table], versions: dict[str, str], commands: list[tuple[str, list[str]]], lab: Lab) -> str:
+def updated(page: str, table: Table, versions: str, commands: list[tuple[str, list[str]]]) -> str:
+    """A page with this table in the place of the one that was measured before, or after all others."""
+    sections = {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in page.split("\n## ")[1:]}
+    sections.pop(COMMANDS, None)
+    sections[table.title] = f"{table.text()}\n{versions}\n"
+    return "\n".join([HEAD, *sections.values(), listed(commands)])
+
+
+def versions(peers: dict[str, str], lab: Lab) -> str:
+    """When something was measured, and of what."""
     system = lab.home.run(["sh", "-c", "zfs version | head -n 1; uname -r; nproc"]).stdout.split("\n")
     ours = lab.home.run(["/usr/local/bin/dormouse", "--version"]).stdout.strip()
-    tools = ", ".join([ours, *(f"{name} {version}" for name, version in versions.items())])
+    tools = ", ".join([ours, *(f"{name} {version}" for name, version in peers.items())])
     where = f"{system[0]}, Linux {system[1]}, processors of each: {system[2]}"
-    measured = f"Measured on {time.strftime('%Y-%m-%d')}: {tools}; {where}.\n"
-    return "\n".join([HEAD, measured, *(table.text() for table in tables), listed(commands)])
+    return f"Measured on {time.strftime('%Y-%m-%d')}: {tools}; {where}."
 
 
 def listed(commands: list[tuple[str, list[str]]]) -> str:
     """Each tool's command, as it would be typed."""
     lines = [f"- {name}: `{shlex.join(command)}`" for name, command in commands]
-    return "\n".join(["## Commands", "", *lines]) + "\n"
+    return "\n".join([f"## {COMMANDS}", "", *lines]) + "\n"

@@ -89,3 +89,19 @@ def floor_of_sending(lab: Lab, tree: Tree) -> list[str]:
     more = f"zfs send -I @s1 {tree.source}@s{tree.snapshots} | {ssh} {receive}" if tree.snapshots > 1 else "true"
     script = f"{ssh} zfs create -p vault/floor; zfs send {tree.source}@s1 | {ssh} {receive} && {more}"
     return ["sh", "-c", script]
+
+
+def prepare_receives(lab: Lab, tree: Tree) -> list[str]:
+    """Makes as many copies on the archiver; what brings each of them its next snapshot, there and from a file."""
+    script = """
+        zfs create -p vault/receives/from && zfs snapshot vault/receives/from@1 && zfs snapshot vault/receives/from@2
+        zfs send vault/receives/from@1 >/run/first && zfs send -L -c -i @1 vault/receives/from@2 >/run/next
+        for n in $(seq "$1"); do zfs receive -s -u -o readonly=on vault/receives/d$n </run/first; done
+    """
+    lab.archiver.run(["sh", "-ec", script, "sh", str(tree.datasets)], timeout=300)
+    again = 'for n in $(seq "$1"); do zfs receive -s -u vault/receives/d$n </run/next || exit; done'
+    return ["sh", "-c", again, "sh", str(tree.datasets)]
+
+
+def forget_receives(lab: Lab) -> None:
+    zfs(lab.archiver, "destroy", "-r", "vault/receives")

@@ -3,7 +3,7 @@
 import pytest
 
 from checks.lab import pool, tree
-from checks.lab.cycle import COPY, cycle
+from checks.lab.cycle import COPY, assert_complete, cycle
 from checks.lab.pool import zfs
 from checks.lab.product import SAFE, Product
 
@@ -74,10 +74,14 @@ def test_received_datasets_are_readonly_and_not_mounted(product: Product) -> Non
     archiver.run(["zpool", "export", "vault"])
     archiver.run(["zpool", "import", "-d", "/dev/disk/by-id", "vault"])
     assert pool.value(archiver, "mounted", f"{COPY}/child") == "no"
-    # What somebody changed there is put right with the next snapshot.
+    # What somebody changed there keeps nothing from arriving. An audit, which looks at what is there, puts it
+    # right with what it sends.
     zfs(archiver, "set", "readonly=off", COPY)
     zfs(archiver, "set", "canmount=on", f"{COPY}/child")
     cycle(product, "four")
+    tree.snapshot(product.lab.home, "tank/safe", "five")
+    assert product.run("replicate", "--audit").code == 0
+    assert_complete(product)
     assert pool.value(archiver, "readonly", COPY) == "on"
     assert pool.value(archiver, "canmount", f"{COPY}/child") == "noauto"
 

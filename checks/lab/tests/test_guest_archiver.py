@@ -1,5 +1,6 @@
 """A baked archiver: its pool, its sessions, and how it powers off."""
 
+import base64
 import mmap
 import subprocess
 from collections.abc import Iterator
@@ -162,6 +163,44 @@ def test_a_volume_that_appears_brings_its_pool(second: Instance, volume: Disk) -
     guest.until_true(second, "systemctl is-active dormouse-pool.service")
     assert second.run(["zpool", "get", "-H", "-o", "value", "cachefile", "archive"]).stdout == "none\n"
     assert second.run(["zfs", "get", "-H", "-o", "value", "mounted", "archive/desktop"]).stdout == "no\n"
+
+
+def test_hosts_are_told_which_of_their_datasets_have_lost_data(
+    second: Instance, volume: Disk, generated: Archiver
+) -> None:
+    """A part of one file is overwritten on the volume; then ZFS looks at everything."""
+    hit = "archive/desktop/safe/hit"
+    write = f"zfs create -o mountpoint=/run/hit {hit} && head -c 1M /dev/urandom >/run/hit/file"
+    second.run(["sh", "-c", f"{write} && zfs create -u {hit}/below"])
+    needle = second.run(["sh", "-c", f"head -c 64 /run/hit/file | base64 -w0 && zfs unmount {hit}"]).stdout
+    second.run(["systemctl", "stop", "dormouse-pool.service"])
+    overwrite(volume, base64.b64decode(needle))
+    second.run(["systemctl", "start", "dormouse-pool.service"])
+
+    def told(host: str) -> set[str]:
+        """The host's datasets that name themselves, once the unit has looked."""
+        second.run(["zpool", "scrub", "archive"])
+        second.run(["systemctl", "restart", "dormouse-damage.service"])
+        columns = ["-t", "filesystem,volume", "-o", "name,dormouse:damaged"]
+        target = f"archive/{host}/safe"
+        listed = second.enter(generated.host(host), ["zfs", "list", "-H", "-p", "-r", *columns, target])
+        assert listed.code == 0, listed
+        rows = [line.split("\t") for line in listed.stdout.splitlines()]
+        return {name for name, value in rows if name == value}
+
+    assert told("desktop") == {hit} and told("laptop") == set()
+    status = second.run(["zpool", "status", "-v", "archive"]).stdout
+    assert f"{hit}:/file" in status, status
+    second.run(["zfs", "destroy", "-r", hit])
+    # ZFS forgets an error once two scrubs have not met it.
+    assert [told("desktop") for _ in range(2)][-1] == set()
+
+
+def overwrite(disk: Disk, needle: bytes) -> None:
+    with disk.path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as blocks:
+        at = blocks.find(needle)
+        assert at > 0
+        blocks[at : at + len(needle)] = bytes(len(needle))
 
 
 def test_an_idle_archiver_stays_while_a_session_is_open_and_then_powers_off(

@@ -6,7 +6,6 @@ use super::{Archiver, CHANGE};
 use crate::error::Error;
 use crate::exec;
 use crate::zfs::conflict::Move;
-use crate::zfs::schedule::Job;
 use crate::zfs::stderr::{Meaning, meaning};
 use crate::zfs::{Kind, argv};
 
@@ -15,15 +14,11 @@ use crate::zfs::{Kind, argv};
 const ABANDON: &str = "--template=dormouse-abandon@.service";
 
 impl Archiver {
-    /// Makes the datasets above `dataset` that are missing, from the pool down; with a copy in
-    /// the jobs, they are there.
+    /// Makes the datasets above `dataset` that are missing, from the pool down.
     ///
     /// # Errors
     /// When one cannot be made.
-    pub async fn create_ancestors(&self, dataset: &DatasetName, jobs: &[Job]) -> Result<(), Error> {
-        if jobs.iter().any(|job| job.copy.is_some()) {
-            return Ok(());
-        }
+    pub async fn create_ancestors(&self, dataset: &DatasetName) -> Result<(), Error> {
         let mut missing = Vec::new();
         let mut ancestor = dataset.parent();
         while let Some(name) = ancestor {

@@ -41,7 +41,7 @@ pub async fn prepare(machine: &Machine<'_>, archiver: &Archiver, volume: &Volume
         archiver.query(&["zpool", "online", "-e", pool, &device]).await?;
     }
     for target in targets(machine) {
-        archiver.create_ancestors(&target, &[]).await?;
+        archiver.create_ancestors(&target).await?;
     }
     // It imports the pool and grants each host its rights; it does both at every wake.
     archiver.query(&["systemctl", "restart", "dormouse-pool.service"]).await?;

@@ -86,11 +86,17 @@ impl<'a> Batches<'a> {
         Self { context, replication, bounds, told }
     }
 
-    /// Sends all items.
+    /// Sends all items. Where their copies are `unseen`, the first failure makes all that has not arrived
+    /// doubtful.
     ///
     /// # Errors
     /// When an argument cannot be carried to the archiver.
-    pub async fn send(&self, archiver: &mut Archiver, items: Vec<Item>) -> Result<Ended, Error> {
+    pub async fn send(
+        &self,
+        archiver: &mut Archiver,
+        items: Vec<Item>,
+        unseen: bool,
+    ) -> Result<Ended, Error> {
         let (mut waiting, mut ended) = (VecDeque::from(items), Ended::default());
         let progress = match self.context.shows_progress && !waiting.is_empty() {
             true => Progress::bar("all together", None),
@@ -111,7 +117,12 @@ impl<'a> Batches<'a> {
                 continue;
             }
             match channels.join_next().await {
-                Some(Ok(channel)) => self.settle(archiver, channel, &mut waiting, &mut ended).await,
+                Some(Ok(channel)) => {
+                    self.settle(archiver, channel, &mut waiting, &mut ended).await;
+                    if unseen && !ended.doubtful.is_empty() {
+                        ended.doubtful.extend(waiting.drain(..).map(|Item { index, job }| (index, job)));
+                    }
+                }
                 Some(Err(error)) => return Err(std::io::Error::other(error).into()),
                 None => break,
             }

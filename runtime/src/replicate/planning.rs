@@ -1,12 +1,14 @@
 //! From both sides to jobs.
 //!
 //! Where the host's own cursor says what the archiver has, the archiver is only asked whether the
-//! copy is there. Other datasets are listed on both sides with all of their snapshots, a few at a
-//! time.
+//! copy is there; and not even that where every dataset has such a cursor and none was made, renamed or
+//! destroyed since the archiver was known to have them all. Other datasets are listed on both sides with
+//! all of their snapshots, a few at a time.
 
 use dormouse_generator::name::DatasetName;
 
 use super::Run;
+use super::batch::STREAMS;
 use super::marks::Holds;
 use crate::archiver::Archiver;
 use crate::error::Error;
@@ -18,7 +20,30 @@ use crate::zfs::cursor::Cursors;
 use crate::zfs::listing::Datasets;
 use crate::zfs::schedule::{self, Job, carries};
 
+/// What is to be done.
+#[derive(Debug)]
+pub struct Plan {
+    /// A job for each dataset, in order.
+    pub jobs: Vec<Job>,
+    /// Whether the archiver was not looked at: what it refuses is planned anew.
+    pub unseen: bool,
+}
+
 impl Run<'_> {
+    /// What the host's cursors call for, if they are enough for all datasets.
+    pub(super) fn unseen(&self, source: &Datasets) -> Result<Option<Plan>, Error> {
+        let (cursors, raw) = (self.cursors(), self.replication.raw);
+        let mut jobs = Vec::with_capacity(source.len());
+        for dataset in source.values() {
+            let job = Job::unseen(dataset, &self.target(&dataset.name)?, &cursors, raw);
+            let is_short = |job: &Job| job.streams().is_none_or(|streams| streams.len() <= STREAMS);
+            let Some(job) = job.filter(is_short) else { return Ok(None) };
+            jobs.push(job);
+        }
+        schedule::sort(&mut jobs);
+        Ok(Some(Plan { jobs, unseen: true }))
+    }
+
     /// The jobs for all datasets, in order. With `losses`, which is for an audit, the cursors are not
     /// believed, and what the archiver has lost is told there. Holds that an earlier run may have left are
     /// found on the way.

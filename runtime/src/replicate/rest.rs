@@ -41,10 +41,7 @@ impl<'a> Rest<'a> {
     pub async fn anew(&self, archiver: &Archiver, index: usize, job: Job) -> Result<(usize, Job), Box<Sent>> {
         match self.sender.anew(archiver, job.clone()).await {
             Ok(job) => Ok((index, job)),
-            Err(error) => {
-                let outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
-                Err(Box::new((index, job, outcome.failed(error.to_string(), error.help()))))
-            }
+            Err(error) => Err(Box::new(failed(index, job, &error))),
         }
     }
 
@@ -60,7 +57,7 @@ impl<'a> Rest<'a> {
             let before = sent.len();
             if ready.len() > 1 {
                 let items = ready.into_iter().map(|(index, job)| Item { index, job }).collect();
-                let Ended { done, doubtful } = self.batches.send(archiver, items).await?;
+                let Ended { done, doubtful } = self.batches.send(archiver, items, false).await?;
                 sent.extend(done);
                 for (index, job) in doubtful {
                     sent.push(match self.anew(archiver, index, job).await {
@@ -81,6 +78,14 @@ impl<'a> Rest<'a> {
         let outcome = self.sender.send(archiver, &job).await;
         (index, job, outcome)
     }
+}
+
+/// What came of a job that an error kept from being done.
+#[must_use]
+pub fn failed(index: usize, job: Job, error: &Error) -> Sent {
+    let outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
+    let outcome = outcome.failed(error.to_string(), error.help());
+    (index, job, outcome)
 }
 
 /// Takes out the small first sends below which nothing is `missing` or waits to be sent.

@@ -226,7 +226,8 @@ mod tests {
         assert_eq!(rotten.trouble().as_deref(), Some("2 data errors, use '-v' for a list"));
         let both = Sight { health: "SUSPENDED".to_owned(), ..rotten };
         assert_eq!(both.trouble().as_deref(), Some("it is SUSPENDED; 2 data errors, use '-v' for a list"));
-        let damaged = "vault/home\tvault/home\nvault/home/a\tvault/home\nvault/home/b\tvault/home/b\nvault/c\t-\n";
+        let damaged =
+            "vault/home\tvault/home\nvault/home/a\tvault/home\nvault/home/b\tvault/home/b\nvault/c\t-\n";
         let damaged = read_damaged(damaged).map(str::to_owned).collect();
         let named = Sight { damaged, health: "ONLINE".to_owned(), ..both };
         let said = "2 data errors, use '-v' for a list; damaged: vault/home, vault/home/b";

@@ -257,8 +257,8 @@ fn write_new(path: &Path, value: &impl Serialize) -> Result<(), Error> {
 fn temporary(path: &Path, value: &impl Serialize) -> std::io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".").suffix(".new").tempfile_in(folder)?;
-    serde_json::to_writer(&mut file, value)?;
-    file.write_all(b"\n")?;
+    // At once: serde_json writes word by word.
+    file.write_all(&[serde_json::to_vec(value)?, b"\n".to_vec()].concat())?;
     file.as_file().sync_all()?;
     Ok(file)
 }

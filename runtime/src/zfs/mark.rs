@@ -9,12 +9,17 @@
 //! ZFS keeps those times in whole seconds. So only times count that lie before the second in which
 //! the snapshots were listed: whatever comes later gets a later time. `origin` is in the digest
 //! since `zfs promote` moves snapshots without touching the times.
+//!
+//! A second digest leaves the times out. While that one is the same, no dataset was made, renamed or
+//! destroyed since, so that every copy is where it was: then the cursors say all that there is to know
+//! about the archiver.
 
 use std::fmt::{self, Write as _};
 
 use dormouse_generator::spec::Replication;
 use sha2::{Digest as _, Sha256};
 
+use super::Dataset;
 use super::listing::Datasets;
 
 /// What the property holds.
@@ -23,6 +28,7 @@ pub struct Mark {
     /// When the snapshots were listed, in seconds since 1970.
     at: i64,
     digest: String,
+    shape: String,
 }
 
 /// The name of the property. The names of its parts hold no dot (`dormouse_generator::validate`).
@@ -43,22 +49,31 @@ impl Mark {
     #[must_use]
     pub fn new(datasets: &Datasets, replication: &Replication, at: i64) -> Option<Self> {
         let settled = last_change(datasets).is_some_and(|change| change < at);
-        settled.then(|| Self { at, digest: digest(datasets, replication) })
+        let changes = || digest(datasets, replication);
+        settled.then(|| Self { at, digest: changes(), shape: shape(datasets, replication) })
     }
 
     /// Whether the property `kept` says that nothing has happened since; `now` in seconds since
     /// 1970. A clock that was set back proves nothing.
     #[must_use]
     pub fn is_valid(kept: &str, datasets: &Datasets, replication: &Replication, now: i64) -> bool {
-        let parts = kept.split_once(':').and_then(|(at, kept)| Some((at.parse::<i64>().ok()?, kept)));
-        parts.is_some_and(|(at, kept)| at <= now && kept == digest(datasets, replication))
+        let mut parts = kept.split(':');
+        let at = parts.next().and_then(|at| at.parse::<i64>().ok());
+        at.is_some_and(|at| at <= now) && parts.next() == Some(&digest(datasets, replication))
+    }
+
+    /// Whether the property `kept` is of these datasets, whatever has happened to their snapshots. Marks
+    /// of former versions say nothing about that.
+    #[must_use]
+    pub fn is_of(kept: &str, datasets: &Datasets, replication: &Replication) -> bool {
+        kept.split(':').nth(2) == Some(&shape(datasets, replication))
     }
 }
 
 impl fmt::Display for Mark {
     /// As the property holds it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.at, self.digest)
+        write!(f, "{}:{}:{}", self.at, self.digest, self.shape)
     }
 }
 
@@ -69,10 +84,28 @@ fn digest(datasets: &Datasets, replication: &Replication) -> String {
     let Replication { snapshot_names, exclude_snapshot_names, .. } = replication;
     hash.update(format!("\n{snapshot_names:?}\t{exclude_snapshot_names:?}"));
     for dataset in datasets.values() {
-        let origin = dataset.origin.as_deref().unwrap_or("-");
         let changed = dataset.changed.unwrap_or(-1);
-        hash.update(format!("\n{}\t{}\t{origin}\t{changed}", dataset.name, dataset.guid));
+        hash.update(format!("\n{}\t{changed}", identity(dataset)));
     }
+    hex(hash)
+}
+
+/// Changes with everything that could mean that a copy is elsewhere, or another one.
+fn shape(datasets: &Datasets, replication: &Replication) -> String {
+    let mut hash = Sha256::new();
+    hash.update(replication.target.as_str());
+    for dataset in datasets.values() {
+        hash.update(format!("\n{}", identity(dataset)));
+    }
+    hex(hash)
+}
+
+fn identity(dataset: &Dataset) -> String {
+    let origin = dataset.origin.as_deref().unwrap_or("-");
+    format!("{}\t{}\t{origin}", dataset.name, dataset.guid)
+}
+
+fn hex(hash: Sha256) -> String {
     hash.finalize().iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

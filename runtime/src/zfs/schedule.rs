@@ -1,6 +1,7 @@
 //! From the trees of both sides to jobs, in the order in which they are done.
 
 use dormouse_generator::name::DatasetName;
+use dormouse_generator::spec::Raw;
 
 use super::cursor::Cursors;
 use super::listing::Datasets;
@@ -49,6 +50,37 @@ impl Job {
         let decision = decide_by_cursor(source, copy, acknowledged)?;
         let base = source.bookmark(acknowledged).cloned().map(Base::Bookmark);
         Some(Self::new(source.clone(), target.clone(), Some(copy.clone()), decision, base.as_ref()))
+    }
+
+    /// The same for a copy that nobody has looked at, and that is where it was. None when the cursor is not
+    /// enough.
+    ///
+    /// The form of an encrypted copy is taken for raw: should it be plain, `zfs receive` refuses the stream.
+    /// A plain stream onto a raw copy would do harm, so a spec that wants those has the copy looked at.
+    #[must_use]
+    pub fn unseen(source: &Dataset, target: &DatasetName, cursors: &Cursors, raw: Raw) -> Option<Self> {
+        if source.is_encrypted() && raw == Raw::Never {
+            return None;
+        }
+        let copy = Dataset {
+            name: target.clone(),
+            encryption_root: source.is_encrypted().then(|| target.to_string()),
+            is_passive: true,
+            snapshots: vec![],
+            unsent: vec![],
+            bookmarks: vec![],
+            ..source.clone()
+        };
+        if source.newest().is_none() && !source.bookmarks.iter().any(|each| cursors.is_ours(&each.name)) {
+            return Some(Self::new(
+                source.clone(),
+                target.clone(),
+                Some(copy),
+                Decision::NothingToSend,
+                None,
+            ));
+        }
+        Self::by_cursor(source, target, &copy, cursors)
     }
 
     /// The job for a dataset by all snapshots of both sides. `carries` says that datasets below it
