@@ -115,7 +115,7 @@ def of_units(example: Example, name: str, found: dict) -> Iterator[str]:
     yield from contains(scripts["dormouse-max-lifetime"], "systemctl poweroff", "max_lifetime")
     if period:
         yield from contains(scripts["dormouse-scrub"], f"-ge {period} ", "scrub")
-    yield from same("damage", words(scripts["dormouse-damage"])["zpool wait"], ["-t", "scrub", pool])
+    yield from same("damage", words(scripts["dormouse-damage"])["zpool wait"], [pool])
     for kind, number in (retention or {}).items():
         yield from contains(scripts["dormouse-prune"], f"[{kind}]={number} ", "retention")
     # udev puts `_` for a space in a label.
@@ -146,7 +146,9 @@ def targets(example: Example, archiver: str) -> dict[str, list[str]]:
 
 def words(script: str) -> dict[str, list[str]]:
     """What a script gives to the commands that say what it is for."""
-    found: dict[str, list[str]] = {"zpool import": [], "zpool export": [], "delegate": [], "allow": []}
+    found: dict[str, list[str]] = {
+        command: [] for command in ("zpool import", "zpool export", "zpool wait", "delegate", "allow")
+    }
     for line in script.splitlines():
         for command, arguments in found.items():
             if line.strip().startswith(f"{command} "):

@@ -125,7 +125,10 @@ impl Folder {
     pub fn put(&self, event: &Event, waiting: Vec<String>) -> Result<(), Error> {
         let name = file(event.started_at, &event.replication, &event.run);
         if !self.has(&event.replication, &event.run) {
-            write_new(&self.spool.join(&name), &Entry { waiting, event: event.clone() })?;
+            match waiting.is_empty() {
+                true => write_new(&self.kept.join(&name), &event.clone().to_keep())?,
+                false => write_new(&self.spool.join(&name), &Entry { waiting, event: event.clone() })?,
+            }
         }
         let end = file_end(&event.replication, &event.run);
         for path in files(&self.running).iter().filter(|path| path.to_string_lossy().ends_with(&end)) {

@@ -24,12 +24,12 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMWf7QuIKfwEZDQCcrN45ZGQWPU19W7v7z2joL/Nvbtq";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGMStxxupQO8x8IQraUyuZBmxx8JwdQoMWl1+u3SNvHj";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC/XXENadocmVH8AgMxmgmTDTq2owSt2NCCdbXnilb4i";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPIAz4uJvC9P0apU4EeVXaclaqlwjfVrfidTGBZ5rT34";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
   # `zfs send -I`, by which it comes back, and userprop for what was set on it. Without destroy and rollback
@@ -486,6 +486,44 @@ in
         zpool scrub ${lib.escapeShellArg pool}
         zfs set "dormouse:scrub-began=$now" ${lib.escapeShellArg pool}
       fi
+    '';
+  };
+
+  # Tells hosts which of their datasets have lost data: the list that ZFS keeps is for root, and names
+  # the files of others. Only a dataset whose own name the property has is hit; those below inherit it.
+  systemd.services.dormouse-damage = {
+    description = "Datasets of ${pool} that have lost data";
+    wantedBy = [ "dormouse-pool.service" ];
+    after = [
+      "dormouse-pool.service"
+      "dormouse-scrub.service"
+    ];
+    path = [ zfs ];
+    serviceConfig.Type = "oneshot";
+    script = ''
+      zpool wait -t scrub ${lib.escapeShellArg pool}
+      status="$(zpool status -v ${lib.escapeShellArg pool})"
+      declare -A damaged
+
+      # `dataset:/path`, `dataset@snapshot:/path`, or the number of an object in angle brackets instead.
+      while IFS= read -r place; do
+        place="''${place#"''${place%%[! ]*}"}"
+        name="''${place%%:[/<]*}"
+        name="''${name%%@*}"
+        if [ "$name" != "$place" ] && zfs list -H -o name "$name" >/dev/null 2>&1; then
+          damaged["$name"]=1
+        fi
+      done <<<"$status"
+
+      marked="$(zfs get -H -r -t filesystem,volume -s local -o name dormouse:damaged ${lib.escapeShellArg pool})"
+      while IFS= read -r name; do
+        if [ -n "$name" ] && [ -z "''${damaged["$name"]:-}" ]; then
+          zfs inherit dormouse:damaged "$name"
+        fi
+      done <<<"$marked"
+      for name in "''${!damaged[@]}"; do
+        zfs set "dormouse:damaged=$name" "$name"
+      done
     '';
   };
 

@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAvrHKaCAqRu2kGcgEJ1MUuTJGLnuvRHDskvlhxzlStf";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGEjYJeHLv0A9TmreLhIoFBIp910M66CTLSgNjiCL+iL";
     };
 
     replications.safe = {
