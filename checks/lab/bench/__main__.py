@@ -138,7 +138,7 @@ def measure(bench: Bench, sizes: dict[str, Tree], asked: list[str]) -> Iterator[
         yield from steps(bench, sizes["few"], everyone=True)
     if "data" in asked:
         trees.plant(bench.lab, sizes["data"])
-        full = bench.full(sizes["data"], rounds=2)
+        full = bench.full(sizes["data"], rounds=1)
         full.note = bench.share(sizes["data"])
         yield full
     if "deep" in asked:

@@ -44,9 +44,10 @@ class Table:
 def updated(page: str, table: Table, versions: str, commands: list[tuple[str, list[str]]]) -> str:
     """A page with this table in the place of the one that was measured before, or after all others."""
     sections = {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in page.split("\n## ")[1:]}
-    sections.pop(COMMANDS, None)
+    typed = [line for line in sections.pop(COMMANDS, "").splitlines() if line.startswith("- ")]
+    lines = {line.partition(": ")[0]: line for line in [*typed, *listed(commands)]}
     sections[table.title] = f"{table.text()}\n{versions}\n"
-    return "\n".join([HEAD, *sections.values(), listed(commands)])
+    return "\n".join([HEAD, *sections.values(), f"## {COMMANDS}\n", *lines.values()]) + "\n"
 
 
 def versions(peers: dict[str, str], lab: Lab) -> str:
@@ -58,7 +59,6 @@ def versions(peers: dict[str, str], lab: Lab) -> str:
     return f"Measured on {time.strftime('%Y-%m-%d')}: {tools}; {where}."
 
 
-def listed(commands: list[tuple[str, list[str]]]) -> str:
+def listed(commands: list[tuple[str, list[str]]]) -> list[str]:
     """Each tool's command, as it would be typed."""
-    lines = [f"- {name}: `{shlex.join(command)}`" for name, command in commands]
-    return "\n".join([f"## {COMMANDS}", "", *lines]) + "\n"
+    return [f"- {name}: `{shlex.join(command)}`" for name, command in commands]
