@@ -227,6 +227,8 @@ fn datasets_that_have_lost_data_are_marked_and_those_that_no_longer_have_not() {
     damage.stand_in("zfs", &marked);
     damage.text = format!("trap 'exit 0' EXIT\n{}", damage.text);
     assert_eq!(damage.run().len(), 2);
+    damage.stand_in("zpool", &format!("test \"$1\" = wait || echo '  pool: {pool}'"));
+    assert_eq!(damage.run().len(), 2, "nor is a list that is not there");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! - [`batch`]: many small ones together
 //! - [`rest`]: all others, in an order in which each finds its place
 //! - [`dataset`], [`stop`]: one dataset by itself, and what can keep it from arriving
-//! - [`stream`], [`limit`]: the bytes of streams, and how fast they may go
+//! - [`stream`], `pump`, [`limit`]: streams, their bytes on the way, and how fast they may go
 //! - [`properties`]: keeps what was set on datasets
 //! - [`acknowledge`], [`meanwhile`]: what has arrived, in the end and before
 //! - [`marks`]: bookmarks and holds
@@ -27,6 +27,7 @@ pub mod outcome;
 pub mod planning;
 pub mod progress;
 pub mod properties;
+mod pump;
 pub mod rest;
 mod sending;
 pub mod sides;

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::stream::PIPE;
+use super::pump::PIPE;
 
 /// A rate that streams share.
 #[derive(Debug)]

@@ -10,25 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::limit::Limit;
+use super::pump::{pipe, pump};
 use crate::error::Error;
 use crate::exec::{self, Exec, Finished, Process};
 use crate::zfs::stderr::{Meaning, meaning};
-
-/// Pipes of 1 MiB, the most that an ordinary user may have (`/proc/sys/fs/pipe-max-size`):
-/// fewer switches between sender, pump and ssh than with the usual 64 KiB.
-pub const PIPE: usize = 1 << 20;
-
-/// A stream is moved as it comes for so many bytes; of a longer one, much is moved at once. `zfs send` writes
-/// record by record, and each would wake this process, which takes processor time from ssh.
-const AT_ONCE: usize = 4 * PIPE;
-
-/// The longest wait for more.
-const GATHERING: Duration = Duration::from_millis(30);
 
 /// How often to look whether anything moves.
 const LOOK: Duration = Duration::from_secs(5);
@@ -260,46 +248,6 @@ impl Started {
     }
 }
 
-/// Both ends of a big pipe. A smaller one is only slower, so a refused size does not matter.
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    let _ = fcntl_setpipe_size(&write, PIPE);
-    Ok((read, write))
-}
-
-/// Moves bytes from pipe to pipe without copying them through this process.
-fn pump(from: &OwnedFd, to: &OwnedFd, counters: &[Counter], limit: Option<&Limit>) -> io::Result<()> {
-    let portion = limit.map_or(PIPE, Limit::portion);
-    let (mut total, mut last) = (0, Instant::now());
-    loop {
-        match splice(from, None, to, None, portion, SpliceFlags::MOVE) {
-            Ok(0) => return Ok(()),
-            Ok(moved) => {
-                counters.iter().for_each(|counter| {
-                    counter.fetch_add(moved as u64, Ordering::Relaxed);
-                });
-                let now = Instant::now();
-                let passed = now.duration_since(std::mem::replace(&mut last, now));
-                total += moved;
-                std::thread::sleep(match limit {
-                    Some(limit) => limit.rest(moved, now),
-                    None if total > AT_ONCE => gathering(moved, passed),
-                    None => Duration::ZERO,
-                });
-            }
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// In which time half a pipe comes together, if `moved` bytes came in the time that has passed. Meanwhile the
-/// pipe that they were moved to is half full still, and nobody waits.
-fn gathering(moved: usize, passed: Duration) -> Duration {
-    let share = (PIPE / 2) as f64 / moved as f64;
-    passed.mul_f64(share).min(GATHERING)
-}
-
 /// Who failed first. ssh(1), at the archiver's end, ends with 255 when the connection failed.
 fn verdict(way: Way, sent: &Sent, received: &Finished) -> Result<(), Broken> {
     if way == Way::ToArchiver && received.status.code() == Some(255) {
@@ -345,31 +293,6 @@ mod tests {
             &bounds,
         ));
         assert!(matches!(ended, Err(Broken::Stalled(_))), "{ended:?}");
-    }
-
-    #[test]
-    fn half_a_pipe_is_waited_for_and_no_longer() {
-        let millis = Duration::from_millis;
-        assert_eq!(gathering(PIPE / 16, millis(2)), millis(16));
-        assert_eq!(gathering(PIPE, millis(8)), millis(4), "the sender had to wait");
-        assert_eq!(gathering(1, Duration::from_secs(9)), GATHERING);
-    }
-
-    #[test]
-    fn a_long_stream_arrives_whole() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let counter = Counter::default();
-        let bytes = AT_ONCE + 3 * PIPE + 1;
-        let argv = ["sh", "-c", &format!("yes 0123456789 | head -c {bytes}")].map(str::to_owned).to_vec();
-        let sending = Sending { argv, counters: vec![Counter::clone(&counter)] };
-        let script = format!("yes 0123456789 | head -c {bytes} | cmp - /dev/stdin");
-        let script = format!("exec 3<&0; {}", script.replace("/dev/stdin", "/dev/fd/3"));
-        let receiving = Receiving::of(["bash", "-c", &script].map(str::to_owned).to_vec());
-        let bounds = Bounds::default();
-        let ended =
-            runtime.block_on(run(Exec::default(), vec![sending], &receiving, Way::ToArchiver, &bounds));
-        assert!(ended.is_ok(), "{ended:?}");
-        assert_eq!(counter.load(Ordering::Relaxed), bytes as u64);
     }
 
     #[test]

@@ -24,12 +24,12 @@ let
   # The users that hosts log in as, with the datasets that each may receive into.
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGMStxxupQO8x8IQraUyuZBmxx8JwdQoMWl1+u3SNvHj";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHgPtcOQFZrz3WXijm5KnfGw0NEAmsmlL04TZlzOcfcW";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPIAz4uJvC9P0apU4EeVXaclaqlwjfVrfidTGBZ5rT34";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFM/NhVDdbyfM+iRIIIwmqbrIxuNovMur6xASBc80d7r";
 
   # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
   # `zfs send -I`, by which it comes back, and userprop for what was set on it. Without destroy and rollback
@@ -503,6 +503,11 @@ in
     script = ''
       zpool wait -t scrub ${lib.escapeShellArg pool}
       status="$(zpool status -v ${lib.escapeShellArg pool})"
+      # Without this line ZFS could not read its list, which is not an empty one.
+      case "$status" in
+        *"errors: "*) ;;
+        *) exit 1 ;;
+      esac
       declare -A damaged
 
       # `dataset:/path`, `dataset@snapshot:/path`, or the number of an object in angle brackets instead.

@@ -11,7 +11,7 @@ let
       IdentitiesOnly = "yes";
       HostKeyAlias = "archiver.home.dormouse";
       HostKeyAlgorithms = "ssh-ed25519";
-      KnownHostsCommand = "/usr/bin/env echo archiver.home.dormouse ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGEjYJeHLv0A9TmreLhIoFBIp910M66CTLSgNjiCL+iL";
+      KnownHostsCommand = "/usr/bin/env echo archiver.home.dormouse ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC+NLB9GZgcUcLk/0f+yU4FBF8ZUVN1PDzv7yoWjUdop";
       UserKnownHostsFile = "/dev/null";
       GlobalKnownHostsFile = "/dev/null";
       StrictHostKeyChecking = "yes";

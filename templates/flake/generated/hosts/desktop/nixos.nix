@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGEjYJeHLv0A9TmreLhIoFBIp910M66CTLSgNjiCL+iL";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC+NLB9GZgcUcLk/0f+yU4FBF8ZUVN1PDzv7yoWjUdop";
     };
 
     replications.safe = {

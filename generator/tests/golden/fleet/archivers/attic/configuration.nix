@@ -491,6 +491,11 @@ in
     script = ''
       zpool wait -t scrub ${lib.escapeShellArg pool}
       status="$(zpool status -v ${lib.escapeShellArg pool})"
+      # Without this line ZFS could not read its list, which is not an empty one.
+      case "$status" in
+        *"errors: "*) ;;
+        *) exit 1 ;;
+      esac
       declare -A damaged
 
       # `dataset:/path`, `dataset@snapshot:/path`, or the number of an object in angle brackets instead.
