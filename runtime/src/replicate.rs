@@ -43,6 +43,7 @@ use dormouse_generator::spec::Replication;
 use self::marks::Holds;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
 use self::planning::Plan;
+use self::sending::Shipment;
 use self::stream::Bounds;
 use crate::context::Context;
 use crate::error::Error;
@@ -88,7 +89,7 @@ struct Done {
 struct Survey {
     datasets: Datasets,
     /// What to remember once the archiver has it all.
-    mark: Option<Mark>,
+    mark: Settling,
     /// Whether that is known to be so already.
     complete: bool,
     /// Whether every copy is known to be where it belongs.
@@ -112,7 +113,7 @@ impl<'a> Run<'a> {
         let Survey { mut datasets, mark, complete, settled } = self.survey(sessions, audit).await?;
         let mut warnings = Vec::new();
         if complete {
-            self.remember(mark, &datasets, &mut warnings).await;
+            self.remember(mark.settled(self).await, &datasets, &mut warnings).await;
             return Ok(Outcome { warnings, ..self.outcome(self.known(&datasets), started) });
         }
         let unfinished = self.take_unfinished(&mut datasets).await?;
@@ -128,7 +129,10 @@ impl<'a> Run<'a> {
             }
         };
         self.context.clock.enter(Phase::Send);
-        let mut done = self.send(archiver, plan, &datasets, bounds, &mut holds, &mut warnings).await?;
+        let mut shipment =
+            Shipment { run: self, source: &datasets, bounds, holds: &mut holds, warnings: &mut warnings };
+        let (sent, mark) = tokio::join!(shipment.send(archiver, plan), mark.settled(self));
+        let mut done = sent?;
         let connection_lost = !archiver.is_alive();
         self.acknowledge(archiver, &mut done, &mut holds, &mut warnings).await;
         self.keep_what_was_set(archiver, &done, audit, &mut warnings).await;
@@ -190,7 +194,7 @@ impl<'a> Run<'a> {
             survey::tree(exec, self.replication, &self.mark_property()).await?;
         let is_valid = |mark: &String| Mark::is_valid(mark, &datasets, self.replication, now());
         if !audit && mark.as_ref().is_some_and(is_valid) {
-            return Ok(Survey { datasets, mark: None, complete: true, settled: true });
+            return Ok(Survey { datasets, mark: Settling::default(), complete: true, settled: true });
         }
         let is_of = |mark: &String| Mark::is_of(mark, &datasets, self.replication);
         let settled = !audit && mark.as_ref().is_some_and(is_of);
@@ -213,11 +217,13 @@ impl<'a> Run<'a> {
     }
 
     /// The snapshots that matter, and the mark that says so.
-    async fn recent(&self, datasets: Datasets) -> Result<(Option<Mark>, Datasets), Error> {
-        settle(&datasets).await;
-        let mark = Mark::new(&datasets, self.replication, now());
-        let datasets = survey::recent(self.context.exec, self.replication, datasets, &self.cursors()).await?;
-        Ok((mark, datasets))
+    async fn recent(&self, datasets: Datasets) -> Result<(Settling, Datasets), Error> {
+        let (exec, at) = (self.context.exec, noted());
+        let tree = (mark::last_change(&datasets) == Some(at)).then(|| datasets.clone());
+        let mark = Mark::new(&datasets, self.replication, at);
+        let listed = survey::recent(exec, self.replication, datasets, &self.cursors()).await?;
+        let (datasets, fingerprint) = listed;
+        Ok((Settling { mark, unsettled: tree.map(|tree| (tree, fingerprint)) }, datasets))
     }
 
     /// Takes out what an interrupted restore has left: half of a history is nothing to send.
@@ -287,16 +293,36 @@ fn unacknowledged(error: impl Display) -> String {
 
 /// Seconds since 1970.
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |time| time.as_secs().cast_signed())
+    since_1970().as_secs().cast_signed()
 }
 
-/// Waits until the second in which a snapshot last came or went is over, if it is the present one:
-/// what is listed then tells all that happened in it.
-async fn settle(datasets: &Datasets) {
-    if mark::last_change(datasets) == Some(now()) {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let rest = Duration::from_secs(1) - Duration::from_nanos(since.subsec_nanos().into());
-        tokio::time::sleep(rest + TICK).await;
+/// The second which ZFS may still note for a change.
+fn noted() -> i64 {
+    since_1970().saturating_sub(TICK).as_secs().cast_signed()
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A mark that is known at once, or once the second is over in which a snapshot last came or went: what is
+/// listed then tells all that happened in it.
+#[derive(Default)]
+struct Settling {
+    mark: Option<Mark>,
+    /// The datasets, and the fingerprint of their snapshots, as they were listed in that second.
+    unsettled: Option<(Datasets, u64)>,
+}
+
+impl Settling {
+    /// The mark, if nothing has happened since the listing.
+    async fn settled(self, run: &Run<'_>) -> Option<Mark> {
+        let Some((datasets, before)) = self.unsettled else { return self.mark };
+        let change = Duration::from_secs(mark::last_change(&datasets)?.cast_unsigned());
+        let second = Duration::from_secs(1) + TICK;
+        tokio::time::sleep((change + second).saturating_sub(since_1970()).min(second)).await;
+        let mark = Mark::new(&datasets, run.replication, noted());
+        let after = survey::fingerprint(run.context.exec, run.replication).await;
+        mark.filter(|_| after.is_ok_and(|after| after == before))
     }
 }

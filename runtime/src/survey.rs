@@ -2,6 +2,7 @@
 //! of them, where something is brought back.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use dormouse_generator::name::DatasetName;
@@ -97,7 +98,7 @@ pub async fn all(exec: Exec, root: &DatasetName, recursive: bool) -> Result<Data
     Ok(all)
 }
 
-/// Adds those of their bookmarks and snapshots that matter.
+/// Adds those of their bookmarks and snapshots that matter; returns the [`fingerprint`] of all snapshots too.
 ///
 /// # Errors
 /// [`Error::Listing`].
@@ -106,16 +107,37 @@ pub async fn recent(
     replication: &Replication,
     datasets: Datasets,
     cursors: &Cursors,
-) -> Result<Datasets, Error> {
-    let Replication { source, recursive, .. } = replication;
+) -> Result<(Datasets, u64), Error> {
     let failed = |failure: Failure| unreadable(&replication.source, &failure.to_string());
     let names = Names::of(replication);
     let mut recent = Recent::new(datasets, cursors, &names);
-    let bookmarks = argv::list_bookmarks(source, *recursive);
+    let bookmarks = argv::list_bookmarks(&replication.source, replication.recursive);
     lines(exec, &bookmarks, |line| recent.bookmark(line)).await.map_err(failed)?;
-    let snapshots = argv::list_snapshots(source, *recursive);
-    lines(exec, &snapshots, |line| recent.snapshot(line)).await.map_err(failed)?;
-    Ok(recent.finish())
+    let fingerprint = snapshots(exec, replication, |line| recent.snapshot(line)).await?;
+    Ok((recent.finish(), fingerprint))
+}
+
+/// What tells whether any snapshot came or went since another listing by the same process.
+///
+/// # Errors
+/// [`Error::Listing`].
+pub async fn fingerprint(exec: Exec, replication: &Replication) -> Result<u64, Error> {
+    snapshots(exec, replication, |_| Ok(())).await
+}
+
+async fn snapshots(
+    exec: Exec,
+    replication: &Replication,
+    mut take: impl FnMut(&str) -> Result<(), Unreadable>,
+) -> Result<u64, Error> {
+    let (mut hash, all) =
+        (DefaultHasher::new(), argv::list_snapshots(&replication.source, replication.recursive));
+    let listed = lines(exec, &all, |line| {
+        line.hash(&mut hash);
+        take(line)
+    });
+    listed.await.map_err(|failure| unreadable(&replication.source, &failure.to_string()))?;
+    Ok(hash.finish())
 }
 
 /// The datasets with all of their bookmarks and snapshots, as they are now. A dataset that is gone

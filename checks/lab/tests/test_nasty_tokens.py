@@ -2,7 +2,7 @@
 
 import pytest
 
-from checks.lab import pool, tree
+from checks.lab import pool, tree, wait
 from checks.lab.cycle import COPY, SOURCE, assert_complete, cycle, send
 from checks.lab.lab import Lab
 from checks.lab.pool import zfs
@@ -32,6 +32,16 @@ def cut(lab: Lab, *send: str, target: str = ITS_COPY) -> None:
     assert pool.resume_token(lab.archiver, target)
 
 
+# Stands before the real zfs on the archiver. At the first receive the one that was there goes on, and ends.
+AT_THE_FIRST_RECEIVE = b"""#!/bin/sh
+if [ "$1" = receive ] && mkdir /root/once 2>/dev/null; then
+    touch /root/go
+    until [ -e /root/ended ]; do sleep 0.1; done
+fi
+exec /usr/sbin/zfs "$@"
+"""
+
+
 def only_the_parent(lab: Lab) -> None:
     """The parent is there, as after a run that was cut off in its child."""
     stream = lab.home.run(["zfs", "send", f"{SOURCE}@one"]).out
@@ -46,6 +56,25 @@ def test_a_cut_full_send_goes_on_where_it_was(product: Product, big: Lab) -> Non
     send(product)
     assert big.sent(big.home) - before < 3 * MIB
     cycle(product, "two")
+
+
+def test_what_a_lost_receive_gets_while_its_rest_is_sent_is_not_sent_again(product: Product, big: Lab) -> None:
+    """Its sender is gone, which it has not heard: it has something to take still when it is resumed."""
+    only_the_parent(big)
+    archiver = big.archiver
+    archiver.put("/root/stream", big.home.run(["zfs", "send", f"{BIG}@one"]).out)
+    archiver.put("/usr/local/sbin/zfs", AT_THE_FIRST_RECEIVE, 0o755)
+    parts = "head -c 1M /root/stream; until [ -e /root/go ]; do sleep 0.1; done; tail -c +1048577 /root/stream"
+    lost = f"({parts} | head -c 2M) | /usr/sbin/zfs receive -s -u {ITS_COPY}; touch /root/ended"
+    running = archiver.start(["sh", "-c", lost])
+    wait.until(lambda: pool.resume_token(archiver, ITS_COPY), "a part is kept")
+    try:
+        send(product)
+    finally:
+        archiver.run(["rm", "/usr/local/sbin/zfs"])
+    running.wait()
+    assert archiver.run(["test", "-e", "/root/once"], check=False).code == 0, "the control: nothing was received"
+    assert_complete(product)
 
 
 def test_a_token_whose_snapshot_is_gone_is_given_up_and_told(product: Product, big: Lab) -> None:

@@ -142,6 +142,7 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
         Some(
             Meaning::NoSuchDataset
             | Meaning::StreamCut
+            | Meaning::Unfit
             | Meaning::HostKeyMismatch
             | Meaning::IdentityRefused
             | Meaning::Unreachable,

@@ -32,9 +32,9 @@ const MOST: usize = 32;
 /// them.
 pub const STREAMS: usize = 64;
 
-/// How many datasets arrive before they are listed on the archiver, which acknowledges them while others
-/// are under way. A listing there costs half a receive.
-const LISTED: usize = 6;
+/// Fewest datasets that are listed on the archiver together once they have arrived. A listing there costs
+/// half a receive.
+const LISTED: usize = 4;
 
 /// Channels side by side.
 const CHANNELS: usize = 2;
@@ -143,7 +143,7 @@ impl<'a> Batches<'a> {
         total: Counter,
     ) -> Result<impl Future<Output = Channel> + use<>, Error> {
         let mut commands = Vec::new();
-        for some in items.chunks(LISTED) {
+        for some in halves(&items) {
             commands.extend(some.iter().flat_map(|item| {
                 let (target, kind) = (&item.job.target, item.job.source.kind);
                 argv::receives(target, kind, is_set(&item.job, item.streams()), item.streams().count())
@@ -213,6 +213,16 @@ impl<'a> Batches<'a> {
         };
         items.iter().take_while(is_there).count()
     }
+}
+
+/// The first half, half of the rest, and so on. What has arrived is acknowledged while others are under way,
+/// and few are left for the end.
+fn halves(mut items: &[Item]) -> impl Iterator<Item = &[Item]> {
+    std::iter::from_fn(move || {
+        let (some, rest) = items.split_at_checked(items.len().div_ceil(2).max(LISTED)).unwrap_or((items, &[]));
+        items = rest;
+        (!some.is_empty()).then_some(some)
+    })
 }
 
 impl Item {

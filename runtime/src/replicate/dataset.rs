@@ -230,9 +230,20 @@ impl<'a> Sender<'a> {
                 Decision::Send(streams) => return Ok(streams),
                 Decision::Refused(refusal) => return Err(refusal.into()),
                 Decision::UpToDate(_) | Decision::NothingToSend | Decision::Placeholder => return Ok(vec![]),
-                Decision::Resume { token } => self.take_up(archiver, job, &token, outcome).await?,
+                Decision::Resume { token } => {
+                    let taken = self.take_up(archiver, job, &token, outcome).await;
+                    let unfit = match taken {
+                        Err(stop) if stop.is_unfit() => Some(stop),
+                        taken => taken.map(|()| None)?,
+                    };
+                    decision = self.decide_anew(archiver, job).await?;
+                    // A receive that ended only now has kept more than was listed.
+                    match unfit {
+                        Some(stop) if decision == (Decision::Resume { token }) => return Err(stop),
+                        Some(_) | None => {}
+                    }
+                }
             }
-            decision = self.decide_anew(archiver, job).await?;
         }
         Err(Stop::StillPartial)
     }

@@ -37,88 +37,78 @@ impl Parted {
     }
 }
 
-impl Run<'_> {
+/// The sending of one run.
+pub(super) struct Shipment<'s> {
+    /// Whose it is.
+    pub run: &'s Run<'s>,
+    /// The host's datasets.
+    pub source: &'s Datasets,
+    /// Bounds of its transfers.
+    pub bounds: &'s Bounds,
+    /// Holds of the run.
+    pub holds: &'s mut Holds,
+    /// What did not keep anything from arriving.
+    pub warnings: &'s mut Vec<String>,
+}
+
+impl Shipment<'_> {
     /// Bookmarks, holds and sends.
-    pub(super) async fn send(
-        &self,
-        archiver: &mut Archiver,
-        plan: Plan,
-        source: &Datasets,
-        bounds: &Bounds,
-        holds: &mut Holds,
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<Done>, Error> {
+    ///
+    /// # Errors
+    /// What keeps it all from being sent. Bookmarks are as they were then.
+    pub async fn send(&mut self, archiver: &mut Archiver, plan: Plan) -> Result<Vec<Done>, Error> {
+        let run = self.run;
         let Plan { jobs, unseen } = plan;
-        let sets_aside = self.replication.on_conflict == OnConflict::SetAside;
-        let works = |job: &&Job| job.sends(sets_aside) || job.does_something();
-        let busy = jobs.iter().filter(works).count();
+        let busy = jobs.iter().filter(|job| job.sends(run.sets_aside()) || job.does_something()).count();
         if busy > 0 {
-            let (name, to) = (self.name, &self.replication.archiver);
-            self.context.say(&format!("{name}: {} to {to}", count(busy, "dataset")));
+            let (name, to) = (run.name, &run.replication.archiver);
+            run.context.say(&format!("{name}: {} to {to}", count(busy, "dataset")));
         }
         let is_new = busy > 0 && jobs.iter().all(|job| job.copy.is_none());
         // Bookmarks come before holds: they tell the next run that there may be holds.
-        let (created, (jobs, mut done)) = tokio::join!(self.make_room(archiver, is_new), self.announce(jobs));
-        created?;
-        let meanwhile = Meanwhile::begin(self.context.exec, self.expected(&jobs));
+        let ((jobs, mut done), room) = tokio::join!(run.announce(jobs), run.make_room(archiver, unseen, is_new));
+        if let Err(error) = room {
+            run.take_back(jobs).await;
+            return Err(error);
+        }
+        let meanwhile = Meanwhile::begin(run.context.exec, run.expected(&jobs));
         let (mut made, mut parted) = (BTreeMap::new(), Parted::default());
         for (index, (job, changes)) in jobs.into_iter().enumerate() {
             made.insert(index, changes);
             parted.push(index, job);
         }
-        let batches = Batches::new(self.context, self.replication, bounds, meanwhile.told());
-        let mut sent = Vec::new();
-        if unseen {
-            let Ended { done, doubtful } = batches.send(archiver, parted.together, true).await?;
-            sent.extend(done);
-            parted.together = vec![];
-            if let Err(failed) = self.plan_anew(archiver, source, doubtful, holds, &mut parted).await {
-                sent.extend(failed);
-            }
-        }
-        sent.extend(self.send_parted(archiver, parted, batches, bounds, holds, warnings).await?);
-        sent.sort_by_key(|(index, ..)| *index);
-        let with_marks = |(index, job, outcome)| {
-            let made = made.remove(&index).unwrap_or_default();
-            Done { job, outcome, made, acknowledged: false }
+        let batches = Batches::new(run.context, run.replication, self.bounds, meanwhile.told());
+        let mut sent = match unseen {
+            true => self.send_unseen(archiver, &mut parted, batches).await?,
+            false => vec![],
         };
-        done.extend(sent.into_iter().map(with_marks));
+        sent.extend(self.send_parted(archiver, parted, batches).await?);
+        sent.sort_by_key(|(index, ..)| *index);
         let acknowledged = meanwhile.end().await;
-        warnings.extend(acknowledged.errors.iter().map(unacknowledged));
-        for done in &mut done {
+        self.warnings.extend(acknowledged.errors.iter().map(unacknowledged));
+        done.extend(sent.into_iter().map(|(index, job, outcome)| {
             let has_arrived =
                 |(name, newest): (String, &Snapshot)| acknowledged.seen.get(&name) == Some(&newest.guid);
-            done.acknowledged = done.job.arrival().is_some_and(has_arrived);
-        }
+            let acknowledged = job.arrival().is_some_and(has_arrived);
+            Done { job, outcome, made: made.remove(&index).unwrap_or_default(), acknowledged }
+        }));
         Ok(done)
     }
 
-    /// Makes what is above the target, which is there if anything was received into it.
-    async fn make_room(&self, archiver: &Archiver, is_new: bool) -> Result<(), Error> {
-        if is_new { archiver.create_ancestors(&self.replication.target).await } else { Ok(()) }
-    }
-
-    /// Looks at the archiver after all, where it refused what the host's cursors called for.
-    ///
-    /// # Errors
-    /// What came of them when it cannot be looked at.
-    async fn plan_anew(
-        &self,
-        archiver: &Archiver,
-        source: &Datasets,
-        doubtful: Vec<(usize, Job)>,
-        holds: &mut Holds,
+    /// Sends increments to copies that nobody has looked at. What the archiver refuses is planned anew, and
+    /// parted from the rest again.
+    async fn send_unseen(
+        &mut self,
+        archiver: &mut Archiver,
         parted: &mut Parted,
-    ) -> Result<(), Vec<Sent>> {
+        batches: Batches<'_>,
+    ) -> Result<Vec<Sent>, Error> {
+        let together = std::mem::take(&mut parted.together);
+        let Ended { done: mut sent, doubtful } = batches.send(archiver, together, true).await?;
         if doubtful.is_empty() {
-            return Ok(());
+            return Ok(sent);
         }
-        let anew = async {
-            let jobs = self.jobs(archiver, source, None, Some(holds)).await?;
-            self.make_room(archiver, jobs.iter().all(|job| job.copy.is_none())).await?;
-            Ok::<_, Error>(jobs)
-        };
-        match anew.await {
+        match self.plan_anew(archiver).await {
             Ok(jobs) => {
                 let places = doubtful.into_iter().map(|(index, job)| (job.target, index));
                 let places: BTreeMap<DatasetName, usize> = places.collect();
@@ -127,25 +117,30 @@ impl Run<'_> {
                         parted.push(*index, job);
                     }
                 }
-                Ok(())
             }
-            Err(error) => Err(doubtful.into_iter().map(|(index, job)| failed(index, job, &error)).collect()),
+            Err(error) => sent.extend(doubtful.into_iter().map(|(index, job)| failed(index, job, &error))),
         }
+        Ok(sent)
+    }
+
+    async fn plan_anew(&mut self, archiver: &Archiver) -> Result<Vec<Job>, Error> {
+        let jobs = self.run.jobs(archiver, self.source, None, Some(self.holds)).await?;
+        let is_new = jobs.iter().all(|job| job.copy.is_none());
+        self.run.make_room(archiver, false, is_new).await?;
+        Ok(jobs)
     }
 
     /// Sends increments, then what does not go with them.
     async fn send_parted(
-        &self,
+        &mut self,
         archiver: &mut Archiver,
         parted: Parted,
         batches: Batches<'_>,
-        bounds: &Bounds,
-        holds: &mut Holds,
-        warnings: &mut Vec<String>,
     ) -> Result<Vec<Sent>, Error> {
+        let run = self.run;
         let Parted { together, mut alone } = parted;
         let Ended { done: mut sent, doubtful } = batches.send(archiver, together, false).await?;
-        let rest = Rest::new(Sender::new(self.context, self.replication, bounds), batches);
+        let rest = Rest::new(Sender::new(run.context, run.replication, self.bounds), batches);
         for (index, job) in doubtful {
             match rest.anew(archiver, index, job).await {
                 Ok(anew) => alone.push(anew),
@@ -153,13 +148,30 @@ impl Run<'_> {
             }
         }
         // What is sent in a moment needs no hold, each of which takes a transaction group.
-        let sets_aside = self.replication.on_conflict == OnConflict::SetAside;
-        let sending = alone.iter().filter(|(_, job)| job.sends(sets_aside) && !job.is_small_first());
-        if let Err(error) = holds.add(sending.flat_map(|(_, job)| job.needs.clone()).collect()).await {
-            warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
+        let sending = alone.iter().filter(|(_, job)| job.sends(run.sets_aside()) && !job.is_small_first());
+        let needs = sending.flat_map(|(_, job)| job.needs.clone()).collect();
+        if let Err(error) = self.holds.add(needs).await {
+            self.warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
         }
         sent.extend(rest.send(archiver, alone).await?);
         Ok(sent)
+    }
+}
+
+impl Run<'_> {
+    fn sets_aside(&self) -> bool {
+        self.replication.on_conflict == OnConflict::SetAside
+    }
+
+    /// Makes what is above a new target, which is there if anything was received into it. Who has not looked
+    /// at the archiver only asks whether its pool is there.
+    async fn make_room(&self, archiver: &Archiver, unseen: bool, is_new: bool) -> Result<(), Error> {
+        let target = &self.replication.target;
+        match (unseen, is_new) {
+            (true, _) => archiver.require_pool(target.pool()).await,
+            (false, true) => archiver.create_ancestors(target).await,
+            (false, false) => Ok(()),
+        }
     }
 
     /// What these jobs bring to the archiver, and what acknowledges it.
@@ -176,8 +188,7 @@ impl Run<'_> {
     /// Bookmarks what is about to be sent. Datasets for which that fails are done with.
     async fn announce(&self, jobs: Vec<Job>) -> (Vec<(Job, Changes)>, Vec<Done>) {
         let cursors = self.cursors();
-        let sets_aside = self.replication.on_conflict == OnConflict::SetAside;
-        let changes = |job: &Job| match job.source.newest().filter(|_| job.sends(sets_aside)) {
+        let changes = |job: &Job| match job.source.newest().filter(|_| job.sends(self.sets_aside())) {
             Some(newest) => cursors.before_send(&job.source, newest),
             None => Changes::default(),
         };
@@ -194,5 +205,16 @@ impl Run<'_> {
             done.push(Done { outcome, job, made, acknowledged: false });
         }
         (ready, done)
+    }
+
+    /// Drops the bookmarks of what was announced and not sent.
+    async fn take_back(&self, announced: Vec<(Job, Changes)>) {
+        let undo = announced.into_iter().map(|(job, made)| {
+            let destroy = made.make.into_iter().map(|(_, bookmark)| bookmark).collect();
+            (job.source.name, Changes { make: vec![], destroy })
+        });
+        for error in marks::apply_all(self.context.exec, undo.collect()).await.into_values() {
+            self.context.say(&format!("  a bookmark stays until the next run: {error}"));
+        }
     }
 }

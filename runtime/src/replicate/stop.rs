@@ -28,4 +28,10 @@ impl Stop {
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Broken(Broken::Receive { meaning: Some(Meaning::Busy), .. }))
     }
+
+    /// Whether the archiver may have kept something else by the time that the stream came.
+    #[must_use]
+    pub fn is_unfit(&self) -> bool {
+        matches!(self, Self::Broken(Broken::Receive { meaning: Some(Meaning::Unfit), .. }))
+    }
 }

@@ -27,6 +27,9 @@ pub enum Meaning {
     Busy,
     /// The stream ended before its end.
     StreamCut,
+    /// ZFS takes it for no stream of this dataset (`EINVAL` of a resumable receive): mostly a resumed one that
+    /// begins elsewhere than what is kept ends.
+    Unfit,
     /// The pool takes no more input or output.
     PoolSuspended,
     /// The host key is not the expected one.
@@ -40,7 +43,7 @@ pub enum Meaning {
 }
 
 /// Patterns, the more particular first.
-const PATTERNS: [(&str, Meaning); 36] = [
+const PATTERNS: [(&str, Meaning); 37] = [
     ("IV set guid mismatch", Meaning::IvsetMismatch),
     ("inherited key must be loaded", Meaning::KeyNotLoaded),
     ("encryption key not loaded", Meaning::KeyNotLoaded),
@@ -59,6 +62,7 @@ const PATTERNS: [(&str, Meaning); 36] = [
     ("failed to read from stream", Meaning::StreamCut),
     ("incomplete stream", Meaning::StreamCut),
     ("checksum mismatch or incomplete stream", Meaning::StreamCut),
+    ("kernel modules must be upgraded to receive this stream", Meaning::Unfit),
     ("pool I/O is currently suspended", Meaning::PoolSuspended),
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", Meaning::HostKeyMismatch),
     ("Host key verification failed", Meaning::HostKeyMismatch),
