@@ -2,6 +2,7 @@
 //!
 //! - [`outcome`]: what came of it
 //! - [`planning`]: both sides to jobs
+//! - `settling`: when the host may remember that the archiver has it all
 //! - `sending`: in which order and company they are sent
 //! - [`batch`]: many small ones together
 //! - [`rest`]: all others, in an order in which each finds its place
@@ -30,6 +31,7 @@ pub mod properties;
 mod pump;
 pub mod rest;
 mod sending;
+mod settling;
 pub mod sides;
 pub mod stop;
 pub mod stream;
@@ -44,6 +46,7 @@ use self::marks::Holds;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
 use self::planning::Plan;
 use self::sending::Shipment;
+use self::settling::Settling;
 use self::stream::Bounds;
 use crate::context::Context;
 use crate::error::Error;
@@ -61,9 +64,6 @@ use crate::zfs::{Dataset, argv};
 
 /// How long a change of a property may take.
 const CHANGE: Duration = Duration::from_secs(600);
-
-/// The kernel's coarse clock, by which ZFS notes changes, runs behind by a tick: at most this.
-const TICK: Duration = Duration::from_millis(20);
 
 /// One replication of this host.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +113,8 @@ impl<'a> Run<'a> {
         let Survey { mut datasets, mark, complete, settled } = self.survey(sessions, audit).await?;
         let mut warnings = Vec::new();
         if complete {
-            self.remember(mark.settled(self).await, &datasets, &mut warnings).await;
+            let mark = mark.settled(self.context.exec, self.replication).await;
+            self.remember(mark, &datasets, &mut warnings).await;
             return Ok(Outcome { warnings, ..self.outcome(self.known(&datasets), started) });
         }
         let unfinished = self.take_unfinished(&mut datasets).await?;
@@ -131,7 +132,8 @@ impl<'a> Run<'a> {
         self.context.clock.enter(Phase::Send);
         let mut shipment =
             Shipment { run: self, source: &datasets, bounds, holds: &mut holds, warnings: &mut warnings };
-        let (sent, mark) = tokio::join!(shipment.send(archiver, plan), mark.settled(self));
+        let mark = mark.settled(self.context.exec, self.replication);
+        let (sent, mark) = tokio::join!(shipment.send(archiver, plan), mark);
         let mut done = sent?;
         let connection_lost = !archiver.is_alive();
         self.acknowledge(archiver, &mut done, &mut holds, &mut warnings).await;
@@ -218,12 +220,10 @@ impl<'a> Run<'a> {
 
     /// The snapshots that matter, and the mark that says so.
     async fn recent(&self, datasets: Datasets) -> Result<(Settling, Datasets), Error> {
-        let (exec, at) = (self.context.exec, noted());
-        let tree = (mark::last_change(&datasets) == Some(at)).then(|| datasets.clone());
-        let mark = Mark::new(&datasets, self.replication, at);
-        let listed = survey::recent(exec, self.replication, datasets, &self.cursors()).await?;
-        let (datasets, fingerprint) = listed;
-        Ok((Settling { mark, unsettled: tree.map(|tree| (tree, fingerprint)) }, datasets))
+        let mark = Settling::begin(&datasets, self.replication);
+        let (exec, cursors) = (self.context.exec, self.cursors());
+        let (datasets, fingerprint) = survey::recent(exec, self.replication, datasets, &cursors).await?;
+        Ok((mark.listed(fingerprint), datasets))
     }
 
     /// Takes out what an interrupted restore has left: half of a history is nothing to send.
@@ -293,36 +293,6 @@ fn unacknowledged(error: impl Display) -> String {
 
 /// Seconds since 1970.
 fn now() -> i64 {
-    since_1970().as_secs().cast_signed()
-}
-
-/// The second which ZFS may still note for a change.
-fn noted() -> i64 {
-    since_1970().saturating_sub(TICK).as_secs().cast_signed()
-}
-
-fn since_1970() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-}
-
-/// A mark that is known at once, or once the second is over in which a snapshot last came or went: what is
-/// listed then tells all that happened in it.
-#[derive(Default)]
-struct Settling {
-    mark: Option<Mark>,
-    /// The datasets, and the fingerprint of their snapshots, as they were listed in that second.
-    unsettled: Option<(Datasets, u64)>,
-}
-
-impl Settling {
-    /// The mark, if nothing has happened since the listing.
-    async fn settled(self, run: &Run<'_>) -> Option<Mark> {
-        let Some((datasets, before)) = self.unsettled else { return self.mark };
-        let change = Duration::from_secs(mark::last_change(&datasets)?.cast_unsigned());
-        let second = Duration::from_secs(1) + TICK;
-        tokio::time::sleep((change + second).saturating_sub(since_1970()).min(second)).await;
-        let mark = Mark::new(&datasets, run.replication, noted());
-        let after = survey::fingerprint(run.context.exec, run.replication).await;
-        mark.filter(|_| after.is_ok_and(|after| after == before))
-    }
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |time| time.as_secs().cast_signed())
 }

@@ -2,7 +2,7 @@
 //! of them, where something is brought back.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
 use dormouse_generator::name::DatasetName;
@@ -117,7 +117,7 @@ pub async fn recent(
     Ok((recent.finish(), fingerprint))
 }
 
-/// What tells whether any snapshot came or went since another listing by the same process.
+/// What tells whether any snapshot came or went since another listing by the same program.
 ///
 /// # Errors
 /// [`Error::Listing`].
@@ -130,14 +130,15 @@ async fn snapshots(
     replication: &Replication,
     mut take: impl FnMut(&str) -> Result<(), Unreadable>,
 ) -> Result<u64, Error> {
-    let (mut hash, all) =
-        (DefaultHasher::new(), argv::list_snapshots(&replication.source, replication.recursive));
+    let all = argv::list_snapshots(&replication.source, replication.recursive);
+    let mut fingerprint = 0_u64;
     let listed = lines(exec, &all, |line| {
-        line.hash(&mut hash);
+        // Whatever their order.
+        fingerprint = fingerprint.wrapping_add(BuildHasherDefault::<DefaultHasher>::default().hash_one(line));
         take(line)
     });
     listed.await.map_err(|failure| unreadable(&replication.source, &failure.to_string()))?;
-    Ok(hash.finish())
+    Ok(fingerprint)
 }
 
 /// The datasets with all of their bookmarks and snapshots, as they are now. A dataset that is gone

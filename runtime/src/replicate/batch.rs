@@ -219,7 +219,8 @@ impl<'a> Batches<'a> {
 /// and few are left for the end.
 fn halves(mut items: &[Item]) -> impl Iterator<Item = &[Item]> {
     std::iter::from_fn(move || {
-        let (some, rest) = items.split_at_checked(items.len().div_ceil(2).max(LISTED)).unwrap_or((items, &[]));
+        let (some, rest) =
+            items.split_at_checked(items.len().div_ceil(2).max(LISTED)).unwrap_or((items, &[]));
         items = rest;
         (!some.is_empty()).then_some(some)
     })

@@ -66,7 +66,8 @@ impl Shipment<'_> {
         }
         let is_new = busy > 0 && jobs.iter().all(|job| job.copy.is_none());
         // Bookmarks come before holds: they tell the next run that there may be holds.
-        let ((jobs, mut done), room) = tokio::join!(run.announce(jobs), run.make_room(archiver, unseen, is_new));
+        let ((jobs, mut done), room) =
+            tokio::join!(run.announce(jobs), run.make_room(archiver, unseen, is_new));
         if let Err(error) = room {
             run.take_back(jobs).await;
             return Err(error);

@@ -7,7 +7,8 @@
 //! need be listed to know that.
 //!
 //! ZFS keeps those times in whole seconds. So only times count that lie before the second in which
-//! the snapshots were listed: whatever comes later gets a later time. `origin` is in the digest
+//! the snapshots were listed: whatever comes later gets a later time. (Listed within that second, they are
+//! looked at again when it is over.) `origin` is in the digest
 //! since `zfs promote` moves snapshots without touching the times.
 //!
 //! A second digest leaves the times out. While that one is the same, no dataset was made, renamed or
