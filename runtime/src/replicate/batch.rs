@@ -34,7 +34,7 @@ pub const STREAMS: usize = 64;
 
 /// Fewest datasets that are listed on the archiver together once they have arrived. A listing there costs
 /// half a receive.
-const LISTED: usize = 4;
+const LISTED: usize = 6;
 
 /// Channels side by side.
 const CHANNELS: usize = 2;

@@ -143,7 +143,7 @@ fn pairs(dataset: &DatasetName, changes: &Changes) -> Vec<String> {
 /// dataset's place in the list. Each command waits for its transaction group, so that some of them
 /// side by side wait for the same one.
 pub async fn apply_all(exec: Exec, mut all: Vec<(DatasetName, Changes)>) -> BTreeMap<usize, exec::Error> {
-    let made = all.iter().filter(|(_, changes)| !changes.make.is_empty()).count();
+    let made: usize = all.iter().map(|(_, changes)| changes.make.len()).sum();
     if made > 1 && make_together(exec, &all).await {
         all.iter_mut().for_each(|(_, changes)| changes.make.clear());
     }

@@ -148,13 +148,15 @@ impl Shipment<'_> {
                 Err(failed) => sent.push(*failed),
             }
         }
-        // What is sent in a moment needs no hold, each of which takes a transaction group.
+        // What is sent in a moment needs no hold, each of which takes a transaction group. ZFS itself keeps a
+        // snapshot that is being sent (`dsl_dataset_long_hold`), so the first need not wait for theirs.
         let sending = alone.iter().filter(|(_, job)| job.sends(run.sets_aside()) && !job.is_small_first());
         let needs = sending.flat_map(|(_, job)| job.needs.clone()).collect();
-        if let Err(error) = self.holds.add(needs).await {
+        let (held, rest) = tokio::join!(self.holds.add(needs), rest.send(archiver, alone));
+        if let Err(error) = held {
             self.warnings.push(format!("snapshots under way are not protected from pruning: {error}"));
         }
-        sent.extend(rest.send(archiver, alone).await?);
+        sent.extend(rest?);
         Ok(sent)
     }
 }
