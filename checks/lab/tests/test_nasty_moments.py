@@ -85,18 +85,19 @@ def test_a_snapshot_that_comes_during_a_run_is_not_taken_for_sent(product: Produ
 def test_a_snapshot_that_comes_after_a_listing_in_the_same_second_is_sent_by_the_next_run(product: Product) -> None:
     home = product.lab.home
     cycle(product, "one")
-    in_one_second = []
+    # A machine that is busy may need longer.
     for number in range(5):
         name = f"{SOURCE}@n{number}"
         home.run(["rm", "-rf", "/root/first", "/root/second"])
         home.put("/root/bin/zfs", IN_ONE_SECOND.format(name=name).encode(), 0o755)
         home.run(["env", "PATH=/root/bin:/usr/sbin:/usr/bin:/sbin:/bin", *product.argv("replicate")], timeout=300)
         made = {pool.value(home, "creation", each) for each in (name, f"{name}-late")}
-        in_one_second.append(len(made) == 1)
         assert pool.exists(product.lab.archiver, f"{COPY}@n{number}")
         send(product)
         assert_complete(product)
-    assert any(in_one_second), "the control: the machine is too slow"
+        if len(made) == 1:
+            return
+    raise AssertionError("the control: never in one second")
 
 
 def test_snapshots_that_are_made_in_one_second_with_a_run_are_never_missed(product: Product) -> None:
