@@ -38,9 +38,10 @@ pub mod stream;
 
 use std::fmt::Display;
 use std::pin::pin;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use dormouse_generator::spec::Replication;
+use jiff::Timestamp;
 
 use self::marks::Holds;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
@@ -293,6 +294,5 @@ fn unacknowledged(error: impl Display) -> String {
 
 /// Seconds since 1970.
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |time| time.as_secs().cast_signed())
+    Timestamp::now().as_second()
 }

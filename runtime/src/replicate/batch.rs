@@ -217,7 +217,7 @@ impl<'a> Batches<'a> {
 
 /// The first half, half of the rest, and so on. What has arrived is acknowledged while others are under way,
 /// and few are left for the end.
-fn halves(mut items: &[Item]) -> impl Iterator<Item = &[Item]> {
+fn halves<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let (some, rest) =
             items.split_at_checked(items.len().div_ceil(2).max(LISTED)).unwrap_or((items, &[]));
@@ -229,5 +229,23 @@ fn halves(mut items: &[Item]) -> impl Iterator<Item = &[Item]> {
 impl Item {
     fn streams(&self) -> impl Iterator<Item = &Stream> {
         self.job.streams().into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_listed_in_order_and_few_at_the_end() {
+        let sizes = |count: usize| {
+            let items: Vec<usize> = (0..count).collect();
+            assert_eq!(halves(&items).flatten().copied().collect::<Vec<_>>(), items);
+            halves(&items).map(<[usize]>::len).collect::<Vec<_>>()
+        };
+        assert!(sizes(0).is_empty());
+        assert_eq!(sizes(LISTED), [LISTED]);
+        assert_eq!(sizes(LISTED + 1), [LISTED, 1]);
+        assert_eq!(sizes(MOST), [16, 8, 6, 2]);
     }
 }

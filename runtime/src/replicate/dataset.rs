@@ -230,19 +230,16 @@ impl<'a> Sender<'a> {
                 Decision::Send(streams) => return Ok(streams),
                 Decision::Refused(refusal) => return Err(refusal.into()),
                 Decision::UpToDate(_) | Decision::NothingToSend | Decision::Placeholder => return Ok(vec![]),
-                Decision::Resume { token } => {
-                    let taken = self.take_up(archiver, job, &token, outcome).await;
-                    let unfit = match taken {
-                        Err(stop) if stop.is_unfit() => Some(stop),
-                        taken => taken.map(|()| None)?,
-                    };
-                    decision = self.decide_anew(archiver, job).await?;
-                    // A receive that ended only now has kept more than was listed.
-                    match unfit {
-                        Some(stop) if decision == (Decision::Resume { token }) => return Err(stop),
-                        Some(_) | None => {}
+                Decision::Resume { token } => match self.take_up(archiver, job, &token, outcome).await {
+                    Err(stop) if !stop.is_unfit() => return Err(stop),
+                    taken => {
+                        decision = self.decide_anew(archiver, job).await?;
+                        // A receive that ended only now has kept more than was listed.
+                        if decision == (Decision::Resume { token }) {
+                            taken?;
+                        }
                     }
-                }
+                },
             }
         }
         Err(Stop::StillPartial)

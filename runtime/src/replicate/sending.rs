@@ -65,9 +65,14 @@ impl Shipment<'_> {
             run.context.say(&format!("{name}: {} to {to}", count(busy, "dataset")));
         }
         let is_new = busy > 0 && jobs.iter().all(|job| job.copy.is_none());
+        let room = async {
+            match unseen {
+                true => archiver.require_pool(run.replication.target.pool()).await,
+                false => run.make_room(archiver, is_new).await,
+            }
+        };
         // Bookmarks come before holds: they tell the next run that there may be holds.
-        let ((jobs, mut done), room) =
-            tokio::join!(run.announce(jobs), run.make_room(archiver, unseen, is_new));
+        let ((jobs, mut done), room) = tokio::join!(run.announce(jobs), room);
         if let Err(error) = room {
             run.take_back(jobs).await;
             return Err(error);
@@ -127,7 +132,7 @@ impl Shipment<'_> {
     async fn plan_anew(&mut self, archiver: &Archiver) -> Result<Vec<Job>, Error> {
         let jobs = self.run.jobs(archiver, self.source, None, Some(self.holds)).await?;
         let is_new = jobs.iter().all(|job| job.copy.is_none());
-        self.run.make_room(archiver, false, is_new).await?;
+        self.run.make_room(archiver, is_new).await?;
         Ok(jobs)
     }
 
@@ -166,15 +171,9 @@ impl Run<'_> {
         self.replication.on_conflict == OnConflict::SetAside
     }
 
-    /// Makes what is above a new target, which is there if anything was received into it. Who has not looked
-    /// at the archiver only asks whether its pool is there.
-    async fn make_room(&self, archiver: &Archiver, unseen: bool, is_new: bool) -> Result<(), Error> {
-        let target = &self.replication.target;
-        match (unseen, is_new) {
-            (true, _) => archiver.require_pool(target.pool()).await,
-            (false, true) => archiver.create_ancestors(target).await,
-            (false, false) => Ok(()),
-        }
+    /// Makes what is above the target, which is there if anything was received into it.
+    async fn make_room(&self, archiver: &Archiver, is_new: bool) -> Result<(), Error> {
+        if is_new { archiver.create_ancestors(&self.replication.target).await } else { Ok(()) }
     }
 
     /// What these jobs bring to the archiver, and what acknowledges it.
