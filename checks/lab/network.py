@@ -13,6 +13,9 @@ from checks.lab import owner, process
 CONTROLLER = "10.77.0.1"
 PREFIX_LENGTH = 24
 BRIDGE = "br0"
+# A bridge without an address of its own takes the lowest of its ports', which changes as machines
+# come and go; the others then send to the old one until their neighbour tables expire.
+BRIDGE_HARDWARE = "52:54:00:77:ff:01"
 
 
 class Network:
@@ -24,7 +27,7 @@ class Network:
     def open(self) -> None:
         process.run(["ip", "netns", "add", self.name])
         self.ip("link", "set", "lo", "up")
-        self.ip("link", "add", BRIDGE, "type", "bridge")
+        self.ip("link", "add", BRIDGE, "address", BRIDGE_HARDWARE, "type", "bridge")
         self.ip("link", "set", BRIDGE, "up")
         self.add_address(CONTROLLER)
 
@@ -50,6 +53,12 @@ class Network:
         """Isolated taps reach the controller, but not each other."""
         state = "on" if isolated else "off"
         process.run(self.inside(["bridge", "link", "set", "dev", tap, "isolated", state]))
+
+    def hardware(self) -> str:
+        """The controller's address on the wire."""
+        shown = process.run(["ip", "-netns", self.name, "-json", "link", "show", BRIDGE])
+        address: str = json.loads(shown.stdout)[0]["address"]
+        return address
 
     def sent(self, tap: str) -> int:
         """How many bytes the machine at a tap has sent: what the tap received."""

@@ -26,6 +26,8 @@ class Sleeper(Product):
 
     cloud: Cloud = field(kw_only=True)
     provider: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    # Whether the last set-up came to its end.
+    is_set_up: bool = field(default=False, kw_only=True)
 
     def install(self) -> None:
         """What a user brings to the host: everything of the host's and the archiver's."""
@@ -46,9 +48,11 @@ class Sleeper(Product):
         return ["env", *environment, *super().argv(*arguments)]
 
     def up(self) -> None:
+        self.is_set_up = False
         done = self.run("up", "--yes", "archiver", timeout=900)
         assert done.code == 0, done
         assert self.is_asleep()
+        self.is_set_up = True
 
     def ssh(self, *argv: str, timeout: float = 300) -> Result:
         """What a person types at home."""

@@ -30,6 +30,10 @@ const ANSWER_AFTER_REBUILD: Duration = Duration::from_secs(1800);
 /// How long importing its pool may take; a pool that was not exported replays its log first.
 const IMPORT: Duration = Duration::from_secs(600);
 
+/// How long that may take to begin: it does when the volume's disk shows a pool of that name, which
+/// is a matter of seconds after it was attached.
+const APPEAR: Duration = Duration::from_secs(120);
+
 /// The unit of the generated configuration.nix that imports it.
 pub const POOL: &str = "dormouse-pool.service";
 
@@ -202,7 +206,7 @@ async fn require_live(machine: &Machine<'_>, id: &str) -> Result<(), Error> {
 /// Waits for the unit that imports the pool and then grants each host its rights.
 async fn import(machine: &Machine<'_>, archiver: &Archiver, since: Instant) -> Result<(), Error> {
     let pool = machine.archiver.pool.name.as_str();
-    let deadline = Instant::now() + IMPORT;
+    let (appearance, deadline) = (Instant::now() + APPEAR, Instant::now() + IMPORT);
     loop {
         let state = match archiver.unit_state(POOL).await {
             // Early in a boot the bus may not answer yet, or be restarted.
@@ -213,8 +217,11 @@ async fn import(machine: &Machine<'_>, archiver: &Archiver, since: Instant) -> R
             machine.note(since, &format!("awake, with pool {pool}"));
             return Ok(());
         }
+        let (archiver, pool) = (machine.name.to_owned(), pool.to_owned());
+        if state == "inactive" && Instant::now() > appearance {
+            return Err(Failure::NotSetUp { archiver, pool, seconds: APPEAR.as_secs() }.into());
+        }
         if state == "failed" || Instant::now() > deadline {
-            let (archiver, pool) = (machine.name.to_owned(), pool.to_owned());
             return Err(Error::NoPool { archiver, pool, detail: format!("{POOL} is {state}") });
         }
         tokio::time::sleep(LOOK).await;

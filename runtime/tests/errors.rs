@@ -181,6 +181,7 @@ fn failures() -> Vec<Told> {
             reason: s("it has data that is in no snapshot"),
         },
         Failure::NotGrown { volume: volume(), reason: s("a modification is under way") },
+        Failure::NotSetUp { archiver: archiver(), pool: s("archive"), seconds: 120 },
         Failure::NotBlank { volume: volume(), pool: s("archive"), detail: s("no such pool available") },
         Failure::NotRebuilt { archiver: archiver(), log: s("error: attribute 'foo' missing") },
         Failure::NoBake { image: s("ami-0abc"), reason: s("the snapshot failed") },

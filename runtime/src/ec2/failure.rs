@@ -134,6 +134,16 @@ pub enum Failure {
         /// What zfs said.
         detail: String,
     },
+    /// An archiver is awake, and its volume brings no pool of that name.
+    #[error("archiver {archiver:?} is awake, and no pool {pool:?} is on its volume after {seconds} s")]
+    NotSetUp {
+        /// The archiver.
+        archiver: String,
+        /// The pool.
+        pool: String,
+        /// How long it was looked for.
+        seconds: u64,
+    },
     /// The public image could not become the configuration.
     #[error("the image of archiver {archiver:?} could not be rebuilt:\n{log}")]
     NotRebuilt {
@@ -228,6 +238,7 @@ impl Failure {
             | Self::NotCopied { .. }
             | Self::NotGrown { .. }
             | Self::NotBlank { .. }
+            | Self::NotSetUp { .. }
             | Self::NotRebuilt { .. }
             | Self::NoBake { .. }
             | Self::LeftOver { .. }
@@ -290,6 +301,10 @@ impl Failure {
                 holds: `ssh -l root … blkid`"
                     .to_owned()
             }
+            Self::NotSetUp { archiver, .. } => format!(
+                "nothing was sent; a set-up that was cut off leaves it so, and `dormouse up {archiver}` finishes one: it \
+                 makes the pool if the volume is blank, and changes nothing that is there"
+            ),
             Self::NotRebuilt { .. } => {
                 "nothing is kept of it; mend the configuration, then run `dormouse up` again".to_owned()
             }

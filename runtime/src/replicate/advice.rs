@@ -139,10 +139,13 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
         Some(Meaning::CommandMissing) => {
             format!("nothing was changed; put zfs on the PATH of user {} on the archiver", endpoint.user)
         }
+        Some(Meaning::Unfit) => format!(
+            "what was received is kept; run it again; if that ends so too, ZFS is too old there, or the partial data are \
+             of no use: `zfs receive -A {target}` on the archiver gives them up, and nothing else"
+        ),
         Some(
             Meaning::NoSuchDataset
             | Meaning::StreamCut
-            | Meaning::Unfit
             | Meaning::HostKeyMismatch
             | Meaning::IdentityRefused
             | Meaning::Unreachable,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from checks.lab import process, tree, wait
+from checks.lab.ec2.fixtures import client
 from checks.lab.pool import resume_token, zfs
 from checks.lab.tests import guest
 from checks.lab.tests.sleeper.case import MIB, RETENTION, Case, images
@@ -124,6 +125,30 @@ def cut(case: Case, name: str, base: list[str]) -> None:
     receive = f"zfs receive -s -u -x mountpoint -o canmount=noauto -o readonly=on {case.target}"
     case.archiver.lab.home.run(case.archiver.ssh_argv("archiver", receive), stdin=half, timeout=300, check=False)
     assert resume_token(case.instance, case.target)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", ["blank"], indirect=True)
+def test_a_volume_without_its_pool_is_told_soon_and_the_set_up_finished_by_up(case: Case) -> None:
+    """What a set-up leaves that was killed before it made the pool."""
+    archiver, api = case.archiver, client(case.archiver.cloud.ec2.observer_endpoint)
+    tree.snapshot(archiver.lab.home, case.source, "one")
+    (full,) = api.describe_volumes(VolumeIds=archiver.volumes())["Volumes"]
+    shape = {"AvailabilityZone": full["AvailabilityZone"], "Size": full["Size"], "VolumeType": full["VolumeType"]}
+    ours = [{"ResourceType": "volume", "Tags": full["Tags"]}]
+    api.delete_tags(Resources=[full["VolumeId"]], Tags=full["Tags"])
+    blank = api.create_volume(**shape, TagSpecifications=ours)["VolumeId"]
+    refused = case.replicate()
+    assert refused.code == 1 and "no pool" in refused.stderr and "`dormouse up archiver` finishes" in refused.stderr, (
+        refused
+    )
+    assert archiver.is_asleep()
+    archiver.up()
+    case.replicated()
+    assert case.at_home() <= case.archived()
+    archiver.run("sleep", "--now", "archiver")
+    api.delete_volume(VolumeId=blank)
+    api.create_tags(Resources=[full["VolumeId"]], Tags=full["Tags"])
 
 
 @pytest.mark.parametrize("case", ["image"], indirect=True)
