@@ -167,7 +167,11 @@ impl Archiver {
     fn failure(&self, dataset: &DatasetName, failure: &survey::Failure) -> Error {
         match failure {
             survey::Failure::Command(error) => self.failure_of(dataset.as_str(), error),
-            survey::Failure::Line(error) => self.unreadable(dataset.as_str(), error.to_string()),
+            survey::Failure::Line(error) => Error::Chatter {
+                archiver: self.name().to_owned(),
+                user: self.endpoint().user.clone(),
+                detail: error.to_string(),
+            },
         }
     }
 

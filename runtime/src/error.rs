@@ -186,6 +186,16 @@ pub enum Error {
         /// Why.
         detail: String,
     },
+    /// The archiver prints something else than what was asked for.
+    #[error("archiver {archiver:?} prints what is no listing: {detail}")]
+    Chatter {
+        /// The archiver.
+        archiver: String,
+        /// Who logs in there.
+        user: String,
+        /// What it prints.
+        detail: String,
+    },
     /// The archiver keeps partial data that no host can go on from, and this user may not give it up.
     #[error("archiver {archiver:?} does not let this host give up the partial data of {dataset:?}: {detail}")]
     Partial {
@@ -291,6 +301,7 @@ impl Error {
             | Self::NoSource { .. }
             | Self::SourceStays { .. }
             | Self::Listing { .. }
+            | Self::Chatter { .. }
             | Self::Partial { .. }
             | Self::OlderConfiguration { .. }
             | Self::NotPruned { .. }
@@ -355,6 +366,10 @@ impl Error {
             Self::Listing { .. } => {
                 "nothing was sent, since an unread list is not an empty one; run it again".to_owned()
             }
+            Self::Chatter { user, .. } => format!(
+                "nothing was sent; if the login shell of {user} prints that there, let it be silent when nobody types: in \
+                 ~/.bashrc, `[[ $- == *i* ]] || return` comes first"
+            ),
             Self::Partial { dataset, .. } => format!(
                 "every snapshot that has arrived is intact; as root on the archiver: `zfs receive -A {dataset}` gives up \
                  the partial data, and nothing else"

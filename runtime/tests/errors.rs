@@ -126,6 +126,11 @@ fn errors() -> Vec<Told> {
         Error::Pool { archiver: s("nas"), detail: s("2 data errors, use '-v' for a list") },
         Error::NoSource { dataset: s("rpool/safe") },
         Error::SourceStays { dataset: s("rpool/safe") },
+        Error::Chatter {
+            archiver: s("nas"),
+            user: s("backup"),
+            detail: s(r#"zfs list printed a line that cannot be read (1 columns): "Welcome!""#),
+        },
         Error::Listing {
             dataset: s("rpool/safe"),
             place: s("on this host"),
@@ -244,10 +249,10 @@ fn refusals() -> Vec<Told> {
         Refusal::TargetOccupied,
         Refusal::Renamed { from: DatasetName::new("vault/home/old").unwrap() },
         Refusal::NoCommonSnapshot { here: strings(&["monday", "tuesday"]), there: strings(&["january"]) },
+        Refusal::NameTooLong { name: s("before-the-great-upgrade"), bytes: 262 },
         Refusal::NameTaken { name: s("monday"), here: Guid(1), there: Guid(2) },
     ];
-    let help =
-        "nothing was changed, both sides are intact; the message ends with the command that keeps both";
+    let help = "nothing was changed, both sides are intact; the message ends with what to type";
     all.iter().map(|refusal| told(refusal, help, Some(Exit::Conflict))).collect()
 }
 

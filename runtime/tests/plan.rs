@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use dormouse::zfs::cursor::Cursors;
-use dormouse::zfs::plan::{Base, Decision, Stream, decide, decide_by_cursor};
+use dormouse::zfs::plan::{Base, Decision, Refusal, Stream, decide, decide_by_cursor};
+use dormouse::zfs::schedule::Job;
 use dormouse::zfs::{Bookmark, Dataset, Guid, Kind, Snapshot};
 use dormouse_generator::name::DatasetName;
 
@@ -210,6 +211,27 @@ fn the_same_name_with_another_guid_is_refused() {
     let Decision::Refused(refusal) = decide(&source, Some(&target)) else { panic!() };
     let text = "the archiver has another snapshot named @s2 (guid 7 there, 1002 here)";
     assert_eq!(refusal.to_string(), text);
+}
+
+#[test]
+fn a_name_that_has_no_room_at_the_target_is_refused_once_it_is_to_be_sent() {
+    let target = DatasetName::new(format!("vault/{}", "d".repeat(243))).unwrap();
+    let (mut source, copy) = (dataset("tank/a"), Dataset { name: target.clone(), ..dataset("vault/a") });
+    source.snapshots = vec![snapshot(1), Snapshot { name: "right".to_owned(), ..snapshot(2) }];
+    let plan = |source: &Dataset, copy| {
+        Job::by_histories(source.clone(), target.clone(), Some(copy), false, None).decision
+    };
+    let has_first = Dataset { snapshots: vec![snapshot(1)], ..copy.clone() };
+    assert!(matches!(plan(&source, has_first.clone()), Decision::Send(_)));
+    source.snapshots[1].name.push('x');
+    let refusal = Refusal::NameTooLong { name: "rightx".to_owned(), bytes: 256 };
+    assert_eq!(plan(&source, has_first), Decision::Refused(refusal.clone()));
+    assert_eq!(refusal.to_string(), "the copy of @rightx would have a name of 256 bytes, and ZFS takes 255");
+    // What the archiver has is none of its business.
+    let has_both = Dataset { snapshots: source.snapshots.clone(), ..copy };
+    assert!(matches!(plan(&source, has_both.clone()), Decision::UpToDate(_)));
+    source.snapshots.push(snapshot(3));
+    assert!(matches!(plan(&source, has_both), Decision::Send(_)));
 }
 
 #[test]

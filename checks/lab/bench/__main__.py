@@ -17,6 +17,9 @@ from checks.lab.remote import Remote
 from checks.lab.product import Product
 
 ROUNDS = 3
+# A round trip of a real network, and one that weighs as much beside the emulated machines' work as a real one
+# does beside real machines', which are about ten times faster.
+DELAYS = ["50ms", "500ms"]
 # What a process itself has worked, without its children, is known as long as it is there.
 OWN_TIME = """
     "$@" >&2 & pid=$!
@@ -30,6 +33,7 @@ SIZES = {
     "small": Tree("small", 30, 20),
     "few": FEW,
     "data": Tree("data", 1, 1, mebibytes=1024),
+    "big": Tree("big", 1, 1, mebibytes=3072),
     "deep": Tree("deep", 1, 1000),
     "large": Tree("large", 100, 5),
 }
@@ -37,6 +41,7 @@ TINY = {
     "small": Tree("small", 3, 2),
     "few": Tree("few", 2, 2),
     "data": Tree("data", 1, 1, mebibytes=4),
+    "big": Tree("big", 1, 1, mebibytes=8),
     "deep": Tree("deep", 1, 9),
     "large": Tree("large", 4, 2),
 }
@@ -93,7 +98,7 @@ class Bench:
         return table
 
     def full(self, tree: Tree, rounds: int, alone: bool = False) -> Table:
-        """With `alone` beside the floor only: a thousand snapshots take others long."""
+        """With `alone` beside the floor only: others take long, or the pools have no room for theirs."""
         table = Table(f"First replication: {tree.words}")
         for _ in range(rounds):
             table.add("floor: zfs send into ssh into zfs receive", self.seconds(trees.floor_of_sending(self.lab, tree)))
@@ -132,7 +137,8 @@ def measure(bench: Bench, sizes: dict[str, Tree], asked: list[str]) -> Iterator[
     bench.use(*sizes.values())
     if "small" in asked:
         yield from steps(bench, sizes["small"], everyone=False)
-        yield bench.increments(sizes["small"], everyone=False, delay="50ms")
+        for delay in DELAYS:
+            yield bench.increments(sizes["small"], everyone=False, delay=delay)
     if "few" in asked:
         # Tools that send each snapshot by itself need minutes for more.
         yield from steps(bench, sizes["few"], everyone=True)
@@ -141,6 +147,9 @@ def measure(bench: Bench, sizes: dict[str, Tree], asked: list[str]) -> Iterator[
         full = bench.full(sizes["data"], rounds=1)
         full.note = bench.share(sizes["data"])
         yield full
+    if "big" in asked:
+        trees.plant(bench.lab, sizes["big"])
+        yield bench.full(sizes["big"], rounds=1, alone=True)
     if "deep" in asked:
         trees.plant(bench.lab, sizes["deep"])
         yield bench.full(sizes["deep"], rounds=1, alone=True)

@@ -198,29 +198,3 @@ def test_a_dry_run_changes_nothing(product: Product) -> None:
         assert shown.code == 0 and f"@{name}" in shown.stdout, shown
         assert (tree.state(lab.home, "tank"), tree.state(lab.archiver, "vault")) == before
         send(product)
-
-
-
-def test_what_limits_the_archiver_is_named_and_the_next_run_goes_on(product: Product) -> None:
-    lab = product.lab
-
-    def fill() -> None:
-        free = int(pool.value(lab.archiver, "available", "vault"))
-        zfs(lab.archiver, "create", "-o", f"reservation={free - (4 << 20)}", "vault/fill")
-
-    limits = (
-        (lambda: zfs(lab.archiver, "set", "quota=6M", "vault/home"), ["set", "quota=none", "vault/home"], "a quota limits it"),
-        (fill, ["destroy", "vault/fill"], "make room"),
-    )
-    tree.write(lab.home, SOURCE, "file", 1)
-    tree.snapshot(lab.home, SOURCE, "one")
-    send(product)
-    for number, (limit, lift, advice) in enumerate(limits):
-        limit()
-        tree.write(lab.home, SOURCE, f"file{number}", 16)
-        tree.snapshot(lab.home, SOURCE, f"limited{number}")
-        done = product.run("replicate")
-        assert done.code == 1 and advice in done.stderr, done
-        zfs(lab.archiver, *lift)
-        send(product)
-        assert_complete(product)

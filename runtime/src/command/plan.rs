@@ -65,9 +65,10 @@ impl Arguments {
 }
 
 fn exit(run: &Run<'_>, steps: &[Step]) -> Exit {
-    let refused = run.replication.on_conflict == OnConflict::Stop
-        && steps.iter().any(|step| matches!(step.job.decision, Decision::Refused(_)));
-    if refused { Exit::Conflict } else { Exit::Done }
+    let sets_aside = run.replication.on_conflict == OnConflict::SetAside;
+    let stays =
+        |step: &Step| matches!(step.job.decision, Decision::Refused(_)) && !step.job.sends(sets_aside);
+    if steps.iter().any(stays) { Exit::Conflict } else { Exit::Done }
 }
 
 /// The jobs that do something.
@@ -86,11 +87,14 @@ fn words(run: &Run<'_>, job: &Job) -> Option<String> {
         Decision::NothingToSend | Decision::UpToDate(_) => None,
         Decision::Placeholder => Some("make an empty dataset to hold those below".to_owned()),
         Decision::Resume { .. } => Some("resume an interrupted transfer, then send the rest".to_owned()),
-        Decision::Refused(refusal) if run.replication.on_conflict == OnConflict::SetAside => {
-            let Move { from, to } = conflict::way_out(refusal, &job.target, "…");
-            Some(format!("{refusal}; rename {from} to {to}, then send"))
+        Decision::Refused(refusal) => {
+            let sets_aside = run.replication.on_conflict == OnConflict::SetAside;
+            let moved = sets_aside.then(|| conflict::way_out(refusal, &job.target, "…")).flatten();
+            Some(match moved {
+                Some(Move { from, to }) => format!("{refusal}; rename {from} to {to}, then send"),
+                None => format!("refused: {refusal}"),
+            })
         }
-        Decision::Refused(refusal) => Some(format!("refused: {refusal}")),
         Decision::Send(streams) => Some(streams.iter().map(stream_words).collect::<Vec<_>>().join(", then ")),
     }
 }

@@ -70,6 +70,11 @@ fn refused(refusal: &Refusal, job: &Job) -> String {
             "nothing was changed, both sides are intact; to keep the old copy and start a new one: \
              `zfs rename {target} {target}.aside` on the archiver"
         ),
+        Refusal::NameTooLong { name, .. } => format!(
+            "nothing was changed; give it a shorter name (`zfs rename {source}@{name} …`), or leave it out: \
+             `exclude_snapshot_names` in the spec",
+            source = job.source.name
+        ),
         Refusal::NameTaken { name, .. } => format!(
             "nothing was changed, both sides are intact; to keep both: \
              `zfs rename {target}@{name} {target}@{name}.aside` on the archiver"
@@ -136,6 +141,19 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
         Some(Meaning::PoolSuspended) => {
             format!("look at the disk: `zpool status {}` on the archiver", target.pool())
         }
+        Some(Meaning::PoolTooOld) => format!(
+            "nothing was changed; as root on the archiver: `zpool upgrade {}` enables the features that it lacks (an older \
+             ZFS cannot import it afterwards)",
+            target.pool()
+        ),
+        Some(Meaning::PoolReadOnly) => format!(
+            "nothing was changed; as root on the archiver: `zpool export {pool} && zpool import -N {pool}`",
+            pool = target.pool()
+        ),
+        Some(Meaning::NoSuchDataset) => {
+            "nothing was changed; see what keeps the dataset above it from arriving, then run it again"
+                .to_owned()
+        }
         Some(Meaning::CommandMissing) => {
             format!("nothing was changed; put zfs on the PATH of user {} on the archiver", endpoint.user)
         }
@@ -144,11 +162,7 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
              of no use: `zfs receive -A {target}` on the archiver gives them up, and nothing else"
         ),
         Some(
-            Meaning::NoSuchDataset
-            | Meaning::StreamCut
-            | Meaning::HostKeyMismatch
-            | Meaning::IdentityRefused
-            | Meaning::Unreachable,
+            Meaning::StreamCut | Meaning::HostKeyMismatch | Meaning::IdentityRefused | Meaning::Unreachable,
         )
         | None => "what was received is kept; run it again".to_owned(),
     }

@@ -105,9 +105,10 @@ impl<'a> Sender<'a> {
             decision => self.deliver(archiver, job, decision, outcome).await,
         };
         match delivered {
-            Err(stop) if self.sets_aside() && advice::needs_a_person(&stop) => {
-                self.make_way(archiver, job, &stop, outcome).await?;
-            }
+            Err(stop) if self.sets_aside() && advice::needs_a_person(&stop) => match way_out(job, &stop) {
+                Some(moved) => self.make_way(archiver, job, &stop, &moved, outcome).await?,
+                None => return Err(stop),
+            },
             delivered => delivered?,
         }
         Ok(Fate::Sent)
@@ -124,24 +125,21 @@ impl<'a> Sender<'a> {
         archiver: &Archiver,
         job: &Job,
         stop: &Stop,
+        moved: &Move,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
-        let (name, at) = (&job.source.name, Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string());
-        let moved = match stop {
-            Stop::Refused(refusal) => conflict::way_out(refusal, &job.target, &at),
-            _ => conflict::set_aside(&job.target, &at),
-        };
+        let name = &job.source.name;
         // With the copy of a dataset above, this one may have come to its place already.
         let is_there = matches!(stop, Stop::Refused(Refusal::Renamed { .. }))
             && archiver.dataset(&job.target).await?.is_some();
         if !is_there {
             self.context.say(&format!("  {name}: {stop}; renaming {} to {}", moved.from, moved.to));
-            archiver.rename(&moved).await?;
+            archiver.rename(moved).await?;
         }
         let decision = self.decide_anew(archiver, job).await?;
         self.deliver(archiver, job, decision, outcome).await?;
         if moved.from == job.target.as_str() {
-            self.bring_back(archiver, &job.target, &moved).await?;
+            self.bring_back(archiver, &job.target, moved).await?;
         }
         outcome.message = Some(format!("{stop}; {} was renamed to {}", moved.from, moved.to));
         Ok(())
@@ -329,6 +327,15 @@ impl<'a> Sender<'a> {
         let result = stream::run(self.context.exec, sendings, &receiving, Way::ToArchiver, self.bounds).await;
         outcome.bytes += progress.bytes();
         Ok(result?)
+    }
+}
+
+/// What has to be renamed on the archiver before a dataset can be sent, if anything is in its way.
+fn way_out(job: &Job, stop: &Stop) -> Option<Move> {
+    let at = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    match stop {
+        Stop::Refused(refusal) => conflict::way_out(refusal, &job.target, &at),
+        _ => Some(conflict::set_aside(&job.target, &at)),
     }
 }
 

@@ -121,7 +121,12 @@ impl Run<'_> {
     pub fn target(&self, dataset: &DatasetName) -> Result<DatasetName, Error> {
         let relative = dataset.relative_to(&self.replication.source).unwrap_or_default();
         let target = self.replication.target.join(relative);
-        target.map_err(|reason| Error::Spec(format!("replication {:?}: {reason}", self.name)))
+        target.map_err(|reason| {
+            Error::Spec(format!(
+                "replication {:?}: the copy of {dataset} would have no legal name, so `exclude` it: {reason}",
+                self.name
+            ))
+        })
     }
 }
 

@@ -16,17 +16,18 @@ pub struct Move {
 }
 
 /// The move that makes way for a dataset whose copy belongs at `target`. `at` makes the names of
-/// what is set aside differ, such as `20261125T031500Z`.
+/// what is set aside differ, such as `20261125T031500Z`. None where nothing is in the way.
 #[must_use]
-pub fn way_out(refusal: &Refusal, target: &DatasetName, at: &str) -> Move {
-    match refusal {
+pub fn way_out(refusal: &Refusal, target: &DatasetName, at: &str) -> Option<Move> {
+    Some(match refusal {
         Refusal::Renamed { from } => Move { from: from.to_string(), to: target.to_string() },
         Refusal::NameTaken { name, .. } => {
             let from = format!("{target}@{name}");
             Move { to: format!("{from}.aside-{at}"), from }
         }
         Refusal::TargetOccupied | Refusal::NoCommonSnapshot { .. } => set_aside(target, at),
-    }
+        Refusal::NameTooLong { .. } => return None,
+    })
 }
 
 /// The move of a whole copy out of the way. The datasets below it go with it.

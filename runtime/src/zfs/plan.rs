@@ -1,6 +1,6 @@
 //! From a dataset on the host and its copy on the archiver to the streams between them.
 
-use dormouse_generator::name::DatasetName;
+use dormouse_generator::name::{DatasetName, MAX_DATASET_NAME};
 
 use super::{Bookmark, Dataset, Guid, Snapshot};
 
@@ -128,6 +128,14 @@ pub enum Refusal {
         /// Identity on the archiver.
         there: Guid,
     },
+    /// The copy's name is longer than the host's, and ZFS has no room for it with this snapshot's.
+    #[error("the copy of @{name} would have a name of {bytes} bytes, and ZFS takes {MAX_DATASET_NAME}")]
+    NameTooLong {
+        /// The snapshot.
+        name: String,
+        /// How long its full name would be on the archiver.
+        bytes: usize,
+    },
 }
 
 /// Names for a message: all when they are few, else the first and the last.
@@ -203,6 +211,17 @@ fn taken(source: &Dataset, target: &Dataset, base: &Base) -> Option<Refusal> {
         let theirs = target.snapshots.iter().find(|theirs| theirs.name == snapshot.name)?;
         Some(Refusal::NameTaken { name: snapshot.name.clone(), here: snapshot.guid, there: theirs.guid })
     })
+}
+
+/// A snapshot to be sent whose full name would be too long at `target`.
+#[must_use]
+pub fn too_long(source: &Dataset, target: &DatasetName, base: Option<&Base>) -> Option<Refusal> {
+    let after = base.map_or(0, Base::createtxg);
+    let sent = source.snapshots.iter().filter(|snapshot| snapshot.createtxg > after);
+    let mut lengths =
+        sent.map(|snapshot| (snapshot, target.as_str().len() + "@".len() + snapshot.name.len()));
+    let (snapshot, bytes) = lengths.find(|(_, bytes)| *bytes > MAX_DATASET_NAME)?;
+    Some(Refusal::NameTooLong { name: snapshot.name.clone(), bytes })
 }
 
 /// The snapshots of the host that come after the base.

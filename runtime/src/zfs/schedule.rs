@@ -5,7 +5,7 @@ use dormouse_generator::spec::Raw;
 
 use super::cursor::Cursors;
 use super::listing::Datasets;
-use super::plan::{Base, Decision, Refusal, Stream, common, decide, decide_by_cursor};
+use super::plan::{Base, Decision, Refusal, Stream, common, decide, decide_by_cursor, too_long};
 use super::{Dataset, Kind, Snapshot};
 
 /// Most snapshots of a dataset that are held while they are under way, besides the newest. A long
@@ -111,6 +111,9 @@ impl Job {
         decision: Decision,
         base: Option<&Base>,
     ) -> Self {
+        let too_long =
+            matches!(decision, Decision::Send(_)).then(|| too_long(&source, &target, base)).flatten();
+        let decision = too_long.map_or(decision, Decision::Refused);
         let needs = match decision {
             Decision::Send(_) | Decision::Resume { .. } => needs(&source, base),
             Decision::Refused(_) => needs(&source, None),
@@ -170,6 +173,7 @@ impl Job {
     pub fn sends(&self, sets_aside: bool) -> bool {
         match self.decision {
             Decision::Send(_) | Decision::Resume { .. } => true,
+            Decision::Refused(Refusal::NameTooLong { .. }) => false,
             Decision::Refused(_) => sets_aside,
             Decision::NothingToSend | Decision::Placeholder | Decision::UpToDate(_) => false,
         }

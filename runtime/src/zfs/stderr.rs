@@ -30,6 +30,10 @@ pub enum Meaning {
     /// ZFS takes it for no stream of this dataset (`EINVAL` of a resumable receive): mostly a resumed one that
     /// begins elsewhere than what is kept ends.
     Unfit,
+    /// The stream needs a feature that the pool has not enabled (zpool-features(7)).
+    PoolTooOld,
+    /// The pool was imported read-only.
+    PoolReadOnly,
     /// The pool takes no more input or output.
     PoolSuspended,
     /// The host key is not the expected one.
@@ -43,7 +47,7 @@ pub enum Meaning {
 }
 
 /// Patterns, the more particular first.
-const PATTERNS: [(&str, Meaning); 37] = [
+const PATTERNS: [(&str, Meaning); 39] = [
     ("IV set guid mismatch", Meaning::IvsetMismatch),
     ("inherited key must be loaded", Meaning::KeyNotLoaded),
     ("encryption key not loaded", Meaning::KeyNotLoaded),
@@ -63,6 +67,8 @@ const PATTERNS: [(&str, Meaning); 37] = [
     ("incomplete stream", Meaning::StreamCut),
     ("checksum mismatch or incomplete stream", Meaning::StreamCut),
     ("kernel modules must be upgraded to receive this stream", Meaning::Unfit),
+    ("pool must be upgraded to receive this stream", Meaning::PoolTooOld),
+    ("pool is read-only", Meaning::PoolReadOnly),
     ("pool I/O is currently suspended", Meaning::PoolSuspended),
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", Meaning::HostKeyMismatch),
     ("Host key verification failed", Meaning::HostKeyMismatch),
