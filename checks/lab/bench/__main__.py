@@ -31,6 +31,7 @@ OWN_TIME = """
 FEW = Tree("few", 10, 5)
 SIZES = {
     "small": Tree("small", 30, 20),
+    "line": Tree("line", 30, 3),
     "few": FEW,
     "data": Tree("data", 1, 1, mebibytes=1024),
     "big": Tree("big", 1, 1, mebibytes=3072),
@@ -39,6 +40,7 @@ SIZES = {
 }
 TINY = {
     "small": Tree("small", 3, 2),
+    "line": Tree("line", 3, 2),
     "few": Tree("few", 2, 2),
     "data": Tree("data", 1, 1, mebibytes=4),
     "big": Tree("big", 1, 1, mebibytes=8),
@@ -88,11 +90,12 @@ class Bench:
         receives = trees.prepare_receives(self.lab, tree)
         table.add("floor: as many `zfs receive` there, of a file", self.seconds(receives, self.lab.archiver))
         trees.forget_receives(self.lab)
+        commands = self.commands(tree, everyone)
         for round in range(2):
-            for name, command in self.commands(tree, everyone):
+            trees.snapshot(self.lab, tree)
+            # Whoever is first finds nothing in the host's caches.
+            for name, command in commands[round:] + commands[:round]:
                 if not self.is_slow(name) or round == 0:
-                    self.catch_up(tree, name)
-                    trees.snapshot(self.lab, tree)
                     with trees.delayed(self.lab, delay):
                         table.add(name, self.seconds(command))
         return table
@@ -121,10 +124,6 @@ class Bench:
         user, nice, system, _idle, _wait, irq, softirq = map(int, fields[:7])
         return user + nice + system + irq + softirq
 
-    def catch_up(self, tree: Tree, name: str) -> None:
-        """So that each tool has just one snapshot to send."""
-        self.seconds(dict(self.commands(tree, everyone=True))[name])
-
     def rounds(self, command: list[str], rounds: int = ROUNDS) -> list[float]:
         return [self.seconds(command) for _ in range(rounds)]
 
@@ -137,8 +136,12 @@ def measure(bench: Bench, sizes: dict[str, Tree], asked: list[str]) -> Iterator[
     bench.use(*sizes.values())
     if "small" in asked:
         yield from steps(bench, sizes["small"], everyone=False)
+    if "line" in asked:
+        trees.plant(bench.lab, sizes["line"])
+        for _, command in bench.commands(sizes["line"], everyone=False):
+            bench.seconds(command)
         for delay in DELAYS:
-            yield bench.increments(sizes["small"], everyone=False, delay=delay)
+            yield bench.increments(sizes["line"], everyone=False, delay=delay)
     if "few" in asked:
         # Tools that send each snapshot by itself need minutes for more.
         yield from steps(bench, sizes["few"], everyone=True)
