@@ -145,6 +145,26 @@ def test_a_snapshot_whose_name_is_taken_arrives_beside_the_other(asides: Product
     cycle(asides, "two")
 
 
+def test_a_clone_that_takes_its_origins_place_is_sent_anew_beside_the_old_copy(asides: Product) -> None:
+    """It brings a history of its own, in which more than one name is taken."""
+    lab = asides.lab
+    zfs(lab.home, "create", CHILD)
+    cycle(asides, "one")
+    zfs(lab.home, "clone", f"{CHILD}@one", f"{SOURCE}/clone")
+    tree.write(lab.home, f"{SOURCE}/clone", "file", 1)
+    for name in ("two", "three"):
+        cycle(asides, name)
+    zfs(lab.home, "promote", f"{SOURCE}/clone")
+    zfs(lab.home, "rename", CHILD, f"{SOURCE}/old")
+    zfs(lab.home, "rename", f"{SOURCE}/clone", CHILD)
+    tree.snapshot(lab.home, SOURCE, "four")
+    before = everything(lab)
+    send(asides)
+    assert before < everything(lab)
+    assert any(name.startswith(f"{ITS_COPY}.aside-") for name in asided(lab))
+    cycle(asides, "five")
+
+
 def test_a_snapshot_that_only_the_archiver_has_is_kept(product: Product) -> None:
     lab = product.lab
     cycle(product, "one")

@@ -105,10 +105,9 @@ impl<'a> Sender<'a> {
             decision => self.deliver(archiver, job, decision, outcome).await,
         };
         match delivered {
-            Err(stop) if self.sets_aside() && advice::needs_a_person(&stop) => match way_out(job, &stop) {
-                Some(moved) => self.make_way(archiver, job, &stop, &moved, outcome).await?,
-                None => return Err(stop),
-            },
+            Err(stop) if self.sets_aside() && advice::needs_a_person(&stop) => {
+                self.solve(archiver, job, stop, outcome).await?;
+            }
             delivered => delivered?,
         }
         Ok(Fate::Sent)
@@ -116,6 +115,30 @@ impl<'a> Sender<'a> {
 
     fn sets_aside(&self) -> bool {
         self.replication.on_conflict == OnConflict::SetAside
+    }
+
+    /// Makes way as little as may do, and if that does not, for the whole: one name that is taken may be the
+    /// first sign of another history.
+    async fn solve(
+        &self,
+        archiver: &Archiver,
+        job: &Job,
+        stop: Stop,
+        outcome: &mut DatasetOutcome,
+    ) -> Result<(), Stop> {
+        let at = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let whole = conflict::set_aside(&job.target, &at);
+        let little = match &stop {
+            Stop::Refused(refusal) => conflict::way_out(refusal, &job.target, &at),
+            _ => Some(whole.clone()),
+        };
+        let Some(little) = little else { return Err(stop) };
+        match self.make_way(archiver, job, &stop, &little, outcome).await {
+            Err(stop) if advice::needs_a_person(&stop) && little != whole => {
+                self.make_way(archiver, job, &stop, &whole, outcome).await
+            }
+            made => made,
+        }
     }
 
     /// Renames what is in the way, then sends. What lies below a copy that was set aside belongs to
@@ -327,15 +350,6 @@ impl<'a> Sender<'a> {
         let result = stream::run(self.context.exec, sendings, &receiving, Way::ToArchiver, self.bounds).await;
         outcome.bytes += progress.bytes();
         Ok(result?)
-    }
-}
-
-/// What has to be renamed on the archiver before a dataset can be sent, if anything is in its way.
-fn way_out(job: &Job, stop: &Stop) -> Option<Move> {
-    let at = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    match stop {
-        Stop::Refused(refusal) => conflict::way_out(refusal, &job.target, &at),
-        _ => Some(conflict::set_aside(&job.target, &at)),
     }
 }
 
