@@ -17,7 +17,11 @@ def test_what_limits_the_archiver_is_named_and_the_next_run_goes_on(product: Pro
         zfs(lab.archiver, "create", "-o", f"reservation={free - (4 << 20)}", "vault/fill")
 
     limits = (
-        (lambda: zfs(lab.archiver, "set", "quota=6M", "vault/home"), ["set", "quota=none", "vault/home"], "a quota limits it"),
+        (
+            lambda: zfs(lab.archiver, "set", "quota=6M", "vault/home"),
+            ["set", "quota=none", "vault/home"],
+            "a quota limits it",
+        ),
         (fill, ["destroy", "vault/fill"], "make room"),
     )
     tree.write(lab.home, SOURCE, "file", 1)
