@@ -20,20 +20,20 @@ exec /usr/sbin/zfs "$@"
 """
 
 
-# Takes a snapshot as a second begins, just before datasets are listed, and another after snapshots were. However
-# long that took, the clock goes back to that second, which a machine that is busy would have left.
+# Takes a snapshot just before datasets are listed, and another one after snapshots were. Before each of these the
+# clock goes back to the second of the first, which a machine that is busy would have left.
 IN_ONE_SECOND = """#!/bin/sh
 case "$*" in
     *"-t filesystem,volume"*)
         if mkdir /root/first 2>/dev/null; then
-            now=$(date +%s)
-            while [ "$(date +%s)" = "$now" ]; do :; done
             /usr/sbin/zfs snapshot {name}
             /usr/sbin/zfs get -H -p -o value creation {name} >/root/first/at
+            date --set "@$(cat /root/first/at)" >/dev/null
         fi;;
     *"-t snapshot"*)
         /usr/sbin/zfs "$@"; code=$?
-        mkdir /root/second 2>/dev/null && date -s "@$(cat /root/first/at)" >/dev/null && /usr/sbin/zfs snapshot {name}-late
+        mkdir /root/second 2>/dev/null && date --set "@$(cat /root/first/at)" >/dev/null &&
+            /usr/sbin/zfs snapshot {name}-late
         exit $code;;
 esac
 exec /usr/sbin/zfs "$@"
