@@ -159,12 +159,14 @@ impl<'a> Sender<'a> {
             self.context.say(&format!("  {name}: {stop}; renaming {} to {}", moved.from, moved.to));
             archiver.rename(moved).await?;
         }
+        let words = format!("{stop}; {} was renamed to {}", moved.from, moved.to);
+        let told = outcome.message.take().into_iter().chain([words]);
+        outcome.message = Some(told.collect::<Vec<_>>().join("; "));
         let decision = self.decide_anew(archiver, job).await?;
         self.deliver(archiver, job, decision, outcome).await?;
         if moved.from == job.target.as_str() {
             self.bring_back(archiver, &job.target, moved).await?;
         }
-        outcome.message = Some(format!("{stop}; {} was renamed to {}", moved.from, moved.to));
         Ok(())
     }
 
