@@ -9,6 +9,14 @@ from checks.lab.product import Product
 LONGEST = 255
 
 
+def assert_mends(product: Product, command: str) -> None:
+    """A run is refused with the advice to type `command` there, and the next one goes on after that."""
+    done = product.run("replicate")
+    assert done.code == 1 and f"`{command}`" in done.stderr, done
+    product.lab.archiver.run(["sh", "-c", command])
+    send(product)
+
+
 def test_what_limits_the_archiver_is_named_and_the_next_run_goes_on(product: Product) -> None:
     lab = product.lab
 
@@ -60,10 +68,7 @@ def test_a_pool_without_the_features_of_a_stream_gets_it_once_it_is_upgraded(pro
     archiver.run(["zpool", "destroy", "vault"])
     archiver.run(["zpool", "create", "-f", "-d", "-o", "feature@enabled_txg=enabled", "-m", "none", "vault", disk])
     tree.snapshot(home, SOURCE, "first")
-    done = product.run("replicate")
-    assert done.code == 1 and "`zpool upgrade vault`" in done.stderr, done
-    archiver.run(["zpool", "upgrade", "vault"])
-    send(product)
+    assert_mends(product, "zpool upgrade vault")
 
 
 def test_a_pool_that_is_imported_read_only_is_named(product: Product) -> None:
@@ -72,10 +77,7 @@ def test_a_pool_that_is_imported_read_only_is_named(product: Product) -> None:
     archiver.run(["zpool", "export", "vault"])
     archiver.run(["zpool", "import", "-N", "-o", "readonly=on", "vault"])
     tree.snapshot(product.lab.home, SOURCE, "second")
-    done = product.run("replicate")
-    assert done.code == 1 and "`zpool export vault && zpool import -N vault`" in done.stderr, done
-    archiver.run(["sh", "-c", "zpool export vault && zpool import -N vault"])
-    send(product)
+    assert_mends(product, "zpool export vault && zpool import -N vault")
 
 
 def test_a_login_shell_that_talks_is_named(product: Product) -> None:

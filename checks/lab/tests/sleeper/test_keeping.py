@@ -138,17 +138,18 @@ def test_a_volume_without_its_pool_is_told_soon_and_the_set_up_finished_by_up(ca
     ours = [{"ResourceType": "volume", "Tags": full["Tags"]}]
     api.delete_tags(Resources=[full["VolumeId"]], Tags=full["Tags"])
     blank = api.create_volume(**shape, TagSpecifications=ours)["VolumeId"]
-    refused = case.replicate()
-    assert refused.code == 1 and "no pool" in refused.stderr and "`dormouse up archiver` finishes" in refused.stderr, (
-        refused
-    )
-    assert archiver.is_asleep()
-    archiver.up()
-    case.replicated()
-    assert case.at_home() <= case.archived()
-    archiver.run("sleep", "--now", "archiver")
-    api.delete_volume(VolumeId=blank)
-    api.create_tags(Resources=[full["VolumeId"]], Tags=full["Tags"])
+    try:
+        refused = case.replicate()
+        assert refused.code == 1 and "no pool" in refused.stderr, refused
+        assert "`dormouse up archiver` finishes" in refused.stderr, refused
+        assert archiver.is_asleep()
+        archiver.up()
+        case.replicated()
+        assert case.at_home() <= case.archived()
+    finally:
+        archiver.run("sleep", "--now", "archiver")
+        api.delete_volume(VolumeId=blank)
+        api.create_tags(Resources=[full["VolumeId"]], Tags=full["Tags"])
 
 
 @pytest.mark.parametrize("case", ["image"], indirect=True)
