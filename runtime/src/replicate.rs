@@ -46,7 +46,7 @@ use jiff::Timestamp;
 use self::marks::Holds;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
 use self::planning::Plan;
-use self::sending::Shipment;
+use self::sending::{Shipment, Shipped};
 use self::settling::Settling;
 use self::stream::Bounds;
 use crate::context::Context;
@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
             Shipment { run: self, source: &datasets, bounds, holds: &mut holds, warnings: &mut warnings };
         let mark = mark.settled(self.context.exec, self.replication);
         let (sent, mark) = tokio::join!(shipment.send(archiver, plan), mark);
-        let mut done = sent?;
+        let Shipped { mut done, pool } = sent?;
         let connection_lost = !archiver.is_alive();
         self.acknowledge(archiver, &mut done, &mut holds, &mut warnings).await;
         self.keep_what_was_set(archiver, &done, audit, &mut warnings).await;
@@ -145,6 +145,9 @@ impl<'a> Run<'a> {
             if let Err(error) = self.follow_deletes(archiver, complete.collect()).await {
                 warnings.push(format!("what the host has deleted stays on the archiver: {error}"));
             }
+        }
+        if let Some(pool) = pool {
+            sessions.saw(&self.replication.archiver, pool);
         }
         let outcomes: Vec<_> = done.into_iter().map(|done| done.outcome).chain(unfinished).collect();
         if outcomes.iter().all(DatasetOutcome::is_complete) {

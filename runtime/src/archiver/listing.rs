@@ -122,5 +122,6 @@ impl Archiver {
 #[must_use]
 pub fn listed_snapshot(line: &str) -> Option<(&str, Guid)> {
     let mut fields = line.split('\t');
-    Some((fields.next()?, Guid(fields.next()?.parse().ok()?)))
+    let name = fields.next().filter(|name| name.contains('@'))?;
+    Some((name, Guid(fields.next()?.parse().ok()?)))
 }

@@ -111,6 +111,8 @@ pub struct Sessions<'a> {
     since: BTreeMap<&'a str, Instant>,
     /// What kept one that was prepared for from being reached.
     unreached: BTreeMap<&'a str, Error>,
+    /// Pools as they were when their archivers had just done what they were asked for.
+    sights: BTreeMap<&'a str, Sight>,
 }
 
 /// What came of letting an archiver go.
@@ -134,7 +136,8 @@ impl<'a> Sessions<'a> {
     /// None yet.
     #[must_use]
     pub fn new(context: &'a Context) -> Self {
-        Self { context, open: BTreeMap::new(), since: BTreeMap::new(), unreached: BTreeMap::new() }
+        let (open, since) = (BTreeMap::new(), BTreeMap::new());
+        Self { context, open, since, unreached: BTreeMap::new(), sights: BTreeMap::new() }
     }
 
     /// Connects to an archiver that is always there, since it is likely to be asked for. What goes wrong
@@ -159,6 +162,7 @@ impl<'a> Sessions<'a> {
         if let Some(error) = self.unreached.remove(name) {
             return Err(error);
         }
+        self.sights.remove(name);
         if self.open.get_mut(name).is_some_and(|session| !session.archiver.is_alive()) {
             self.open.remove(name);
         }
@@ -175,10 +179,19 @@ impl<'a> Sessions<'a> {
         Ok(&mut session.archiver)
     }
 
+    /// Takes note of an archiver's pool, which need not be asked for then unless the archiver is used again.
+    pub fn saw(&mut self, name: &'a str, pool: Sight) {
+        self.sights.insert(name, pool);
+    }
+
     /// The pools of all of them, but for those that cannot be asked.
     pub async fn look(&self) -> Vec<(&'a str, Sight)> {
         let mut sights = Vec::new();
         for (name, session) in &self.open {
+            if let Some(sight) = self.sights.get(name) {
+                sights.push((*name, sight.clone()));
+                continue;
+            }
             let Ok(archiver) = self.context.archiver(name) else { continue };
             let replications = self.context.host().ok().map(|host| host.replications.values());
             let ours = replications.into_iter().flatten().filter(|each| each.archiver == *name);

@@ -20,6 +20,7 @@ use super::stream::{self, Bounds, Broken, Counter, Receiving, Sending, Way};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
+use crate::report::seen;
 use crate::zfs::plan::Stream;
 use crate::zfs::schedule::Job;
 use crate::zfs::{argv, form};
@@ -87,7 +88,7 @@ impl<'a> Batches<'a> {
     }
 
     /// Sends all items. Where their copies are `unseen`, the first failure makes all that has not arrived
-    /// doubtful.
+    /// doubtful, and the last channel tells how the pool is once all has: [`seen::questions`].
     ///
     /// # Errors
     /// When an argument cannot be carried to the archiver.
@@ -113,7 +114,8 @@ impl<'a> Batches<'a> {
                 });
                 let fits = fits.count().max(1);
                 let items = waiting.drain(..fits).collect();
-                channels.spawn(self.channel(archiver, items, progress.counter())?);
+                let is_last = unseen && waiting.is_empty();
+                channels.spawn(self.channel(archiver, items, is_last, progress.counter())?);
                 continue;
             }
             match channels.join_next().await {
@@ -135,11 +137,12 @@ impl<'a> Batches<'a> {
         Ok(ended)
     }
 
-    /// Runs the streams of these items over one channel.
+    /// Runs the streams of these items over one channel; the `last` one also asks for the pool.
     fn channel(
         &self,
         archiver: &Archiver,
         items: Vec<Item>,
+        is_last: bool,
         total: Counter,
     ) -> Result<impl Future<Output = Channel> + use<>, Error> {
         let mut commands = Vec::new();
@@ -150,6 +153,9 @@ impl<'a> Batches<'a> {
             }));
             let arrivals: Vec<String> = some.iter().filter_map(|item| Some(item.job.arrival()?.0)).collect();
             commands.push(argv::list_these(&arrivals));
+        }
+        if is_last {
+            commands.extend(seen::questions(self.replication.target.pool()));
         }
         let packed = self.replication.stream_compression.is_zstd();
         let told = Some(self.told.clone());

@@ -1,7 +1,8 @@
 //! Acknowledges what has arrived while other datasets are still under way.
 //!
 //! The channels of [`super::batch`] list on the archiver what they have received there. Whoever sees
-//! the identity of a snapshot in that list can do what [`super::acknowledge`] does in the end.
+//! the identity of a snapshot in that list can do what [`super::acknowledge`] does in the end. What else
+//! they say is how the pool is.
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,8 @@ pub struct Acknowledged {
     pub seen: BTreeMap<String, Guid>,
     /// What went wrong with bookmarks.
     pub errors: Vec<String>,
+    /// What was told besides snapshots.
+    pub rest: Vec<String>,
 }
 
 /// Listens to channels.
@@ -55,7 +58,7 @@ impl Meanwhile {
         Self { told, end, task: tokio::spawn(listen(exec, expected, lines, ended)) }
     }
 
-    /// Where to tell lines of [`crate::zfs::argv::list_these`].
+    /// Where to tell lines of [`crate::zfs::argv::list_these`], and what is to be kept besides.
     #[must_use]
     pub fn told(&self) -> &mpsc::UnboundedSender<String> {
         &self.told
@@ -83,7 +86,11 @@ async fn listen(
         }
         heard.extend(std::iter::from_fn(|| lines.try_recv().ok()));
         let mut changes = Vec::new();
-        for (name, guid) in heard.iter().filter_map(|line| listed_snapshot(line)) {
+        for line in heard {
+            let Some((name, guid)) = listed_snapshot(&line) else {
+                acknowledged.rest.push(line);
+                continue;
+            };
             if expected.get(name).is_none_or(|arrival| arrival.guid != guid) {
                 continue;
             }

@@ -12,10 +12,11 @@ use super::meanwhile::{Arrival, Expected, Meanwhile};
 use super::planning::Plan;
 use super::rest::{Rest, Sent, failed};
 use super::stream::Bounds;
-use super::{Done, Run, unacknowledged};
+use super::{Done, Run, now, unacknowledged};
 use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::output::count;
+use crate::report::seen::{self, Sight};
 use crate::zfs::Snapshot;
 use crate::zfs::cursor::Changes;
 use crate::zfs::listing::Datasets;
@@ -35,6 +36,26 @@ impl Parted {
             false => self.alone.push((index, job)),
         }
     }
+
+    fn jobs(&self) -> impl Iterator<Item = &Job> {
+        let alone = self.alone.iter().map(|(_, job)| job);
+        self.together.iter().map(|item| &item.job).chain(alone)
+    }
+}
+
+/// What was sent, in the jobs' order.
+struct Carried {
+    sent: Vec<Sent>,
+    /// Whether nothing followed the increments to copies that nobody had looked at.
+    was_all: bool,
+}
+
+/// What came of it all.
+pub(super) struct Shipped {
+    /// Each job.
+    pub done: Vec<Done>,
+    /// The archiver's pool, if it said in the end how that is.
+    pub pool: Option<Sight>,
 }
 
 /// The sending of one run.
@@ -56,49 +77,79 @@ impl Shipment<'_> {
     ///
     /// # Errors
     /// What keeps it all from being sent. Bookmarks are as they were then.
-    pub async fn send(&mut self, archiver: &mut Archiver, plan: Plan) -> Result<Vec<Done>, Error> {
+    pub async fn send(&mut self, archiver: &mut Archiver, plan: Plan) -> Result<Shipped, Error> {
         let run = self.run;
         let Plan { jobs, unseen } = plan;
-        let busy = jobs.iter().filter(|job| job.sends(run.sets_aside()) || job.does_something()).count();
-        if busy > 0 {
-            let (name, to) = (run.name, &run.replication.archiver);
-            run.context.say(&format!("{name}: {} to {to}", count(busy, "dataset")));
-        }
-        let is_new = busy > 0 && jobs.iter().all(|job| job.copy.is_none());
-        let room = async {
-            match unseen {
-                true => archiver.require_pool(run.replication.target.pool()).await,
-                false => run.make_room(archiver, is_new).await,
-            }
-        };
-        // Bookmarks come before holds: they tell the next run that there may be holds.
-        let ((jobs, mut done), room) = tokio::join!(run.announce(jobs), room);
-        if let Err(error) = room {
-            run.take_back(jobs).await;
-            return Err(error);
-        }
-        let meanwhile = Meanwhile::begin(run.context.exec, run.expected(&jobs));
-        let (mut made, mut parted) = (BTreeMap::new(), Parted::default());
-        for (index, (job, changes)) in jobs.into_iter().enumerate() {
-            made.insert(index, changes);
-            parted.push(index, job);
-        }
+        let (announced, mut done) = self.begin(archiver, jobs, unseen).await?;
+        let meanwhile = Meanwhile::begin(run.context.exec, run.expected(&announced));
         let batches = Batches::new(run.context, run.replication, self.bounds, meanwhile.told());
-        let mut sent = match unseen {
-            true => self.send_unseen(archiver, &mut parted, batches).await?,
-            false => vec![],
-        };
-        sent.extend(self.send_parted(archiver, parted, batches).await?);
-        sent.sort_by_key(|(index, ..)| *index);
+        let (jobs, mut made): (Vec<Job>, Vec<Changes>) = announced.into_iter().unzip();
+        let names: Vec<DatasetName> = jobs.iter().map(|job| job.source.name.clone()).collect();
+        let carried = self.carry(archiver, jobs, unseen, batches).await;
         let acknowledged = meanwhile.end().await;
+        let Carried { sent, was_all } = match carried {
+            Err(error @ Error::NoPool { .. }) => {
+                run.take_back(names.into_iter().zip(made)).await;
+                return Err(error);
+            }
+            carried => carried?,
+        };
         self.warnings.extend(acknowledged.errors.iter().map(unacknowledged));
         done.extend(sent.into_iter().map(|(index, job, outcome)| {
             let has_arrived =
                 |(name, newest): (String, &Snapshot)| acknowledged.seen.get(&name) == Some(&newest.guid);
             let acknowledged = job.arrival().is_some_and(has_arrived);
-            Done { job, outcome, made: made.remove(&index).unwrap_or_default(), acknowledged }
+            let made = made.get_mut(index).map(std::mem::take).unwrap_or_default();
+            Done { job, outcome, made, acknowledged }
         }));
-        Ok(done)
+        let pool = seen::overhear(&acknowledged.rest, now()).filter(|_| was_all);
+        Ok(Shipped { done, pool })
+    }
+
+    /// Announces all jobs and makes room for them; returns those whose turn has come, and those that failed.
+    async fn begin(
+        &self,
+        archiver: &Archiver,
+        jobs: Vec<Job>,
+        unseen: bool,
+    ) -> Result<(Vec<(Job, Changes)>, Vec<Done>), Error> {
+        let run = self.run;
+        let busy = jobs.iter().filter(|job| run.is_busy(job)).count();
+        if busy > 0 {
+            let (name, to) = (run.name, &run.replication.archiver);
+            run.context.say(&format!("{name}: {} to {to}", count(busy, "dataset")));
+        }
+        let is_new = busy > 0 && !unseen && jobs.iter().all(|job| job.copy.is_none());
+        // Bookmarks come before holds: they tell the next run that there may be holds.
+        let ((announced, done), room) = tokio::join!(run.announce(jobs), run.make_room(archiver, is_new));
+        if let Err(error) = room {
+            run.take_back(announced.into_iter().map(|(job, made)| (job.source.name, made))).await;
+            return Err(error);
+        }
+        Ok((announced, done))
+    }
+
+    /// Sends jobs, in the end in their order.
+    ///
+    /// # Errors
+    /// [`Error::NoPool`] when nothing was sent; else what is no single dataset's failure.
+    async fn carry(
+        &mut self,
+        archiver: &mut Archiver,
+        jobs: Vec<Job>,
+        unseen: bool,
+        batches: Batches<'_>,
+    ) -> Result<Carried, Error> {
+        let mut parted = Parted::default();
+        jobs.into_iter().enumerate().for_each(|(index, job)| parted.push(index, job));
+        let mut sent = match unseen {
+            true => self.send_unseen(archiver, &mut parted, batches).await?,
+            false => vec![],
+        };
+        let was_all = !parted.jobs().any(|job| self.run.is_busy(job));
+        sent.extend(self.send_parted(archiver, parted, batches).await?);
+        sent.sort_by_key(|(index, ..)| *index);
+        Ok(Carried { sent, was_all })
     }
 
     /// Sends increments to copies that nobody has looked at. What the archiver refuses is planned anew, and
@@ -124,6 +175,7 @@ impl Shipment<'_> {
                     }
                 }
             }
+            Err(error @ Error::NoPool { .. }) if sent.is_empty() => return Err(error),
             Err(error) => sent.extend(doubtful.into_iter().map(|(index, job)| failed(index, job, &error))),
         }
         Ok(sent)
@@ -171,6 +223,11 @@ impl Run<'_> {
         self.replication.on_conflict == OnConflict::SetAside
     }
 
+    /// Whether a job does anything on the archiver.
+    fn is_busy(&self, job: &Job) -> bool {
+        job.sends(self.sets_aside()) || job.does_something()
+    }
+
     /// Makes what is above the target, which is there if anything was received into it.
     async fn make_room(&self, archiver: &Archiver, is_new: bool) -> Result<(), Error> {
         if is_new { archiver.create_ancestors(&self.replication.target).await } else { Ok(()) }
@@ -210,10 +267,10 @@ impl Run<'_> {
     }
 
     /// Drops the bookmarks of what was announced and not sent.
-    async fn take_back(&self, announced: Vec<(Job, Changes)>) {
-        let undo = announced.into_iter().map(|(job, made)| {
+    async fn take_back(&self, announced: impl Iterator<Item = (DatasetName, Changes)>) {
+        let undo = announced.map(|(name, made)| {
             let destroy = made.make.into_iter().map(|(_, bookmark)| bookmark).collect();
-            (job.source.name, Changes { make: vec![], destroy })
+            (name, Changes { make: vec![], destroy })
         });
         for error in marks::apply_all(self.context.exec, undo.collect()).await.into_values() {
             self.context.say(&format!("  a bookmark stays until the next run: {error}"));

@@ -15,6 +15,10 @@ use crate::ec2::model::Instance;
 use crate::error::Error;
 use crate::zfs::argv;
 
+/// How the last line of `zpool status` begins, and what it says of a pool that has lost nothing.
+const ERRORS: &str = "errors: ";
+const NO_ERRORS: &str = "No known data errors";
+
 /// A pool, as an archiver last showed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sight {
@@ -88,7 +92,7 @@ pub async fn look(
     now: i64,
 ) -> Result<Sight, Error> {
     // In one command line, since each costs a round trip.
-    let text = archiver.query_all(&[argv::measure(pool), argv::status(pool)]).await?;
+    let text = archiver.query_all(&questions(pool)).await?;
     let sight = read_pool(&text, now);
     let mut sight = sight.ok_or_else(|| std::io::Error::other("zpool list printed something else"))?;
     if sight.errors.is_some() {
@@ -103,6 +107,14 @@ pub async fn look(
     Ok(sight)
 }
 
+/// Reads what else was said where something has just been done, if that is all of an answer to the
+/// [`questions`], and of a pool without errors: which copies are hit is another question.
+#[must_use]
+pub fn overhear(lines: &[String], now: i64) -> Option<Sight> {
+    let is_well = lines.iter().any(|line| line.strip_prefix(ERRORS) == Some(NO_ERRORS));
+    read_pool(&lines.join("\n"), now).filter(|_| is_well)
+}
+
 /// Reads what [`argv::list_damaged`] prints. Datasets inherit the property; its value is the name of the one
 /// that is meant.
 fn read_damaged(text: &str) -> impl Iterator<Item = &str> {
@@ -110,7 +122,13 @@ fn read_damaged(text: &str) -> impl Iterator<Item = &str> {
     pairs.filter_map(|(name, value)| (name == value).then_some(name))
 }
 
-/// Reads what [`argv::measure`] and [`argv::status`] print, one after the other.
+/// What to ask an archiver for its pool; [`read_pool`] reads the answer.
+#[must_use]
+pub fn questions(pool: &str) -> [Vec<String>; 2] {
+    [argv::measure(pool), argv::status(pool)]
+}
+
+/// Reads what the [`questions`] make the archiver print, one after the other.
 #[must_use]
 pub fn read_pool(text: &str, now: i64) -> Option<Sight> {
     let (first, status) = text.split_once('\n').unwrap_or((text, ""));
@@ -119,8 +137,8 @@ pub fn read_pool(text: &str, now: i64) -> Option<Sight> {
     let (size, allocated, free) = (number()?, number()?, number()?);
     let health = fields.next()?.to_owned();
     let scan = status.lines().find_map(|line| line.trim_start().strip_prefix("scan: "));
-    let errors = status.lines().find_map(|line| line.strip_prefix("errors: "));
-    let errors = errors.filter(|errors| *errors != "No known data errors");
+    let errors = status.lines().find_map(|line| line.strip_prefix(ERRORS));
+    let errors = errors.filter(|errors| *errors != NO_ERRORS);
     let [scan, errors] = [scan, errors].map(|text| text.map(str::to_owned));
     Some(Sight { at: now, size, allocated, free, health, scan, errors, damaged: vec![] })
 }
@@ -232,6 +250,20 @@ mod tests {
         let named = Sight { damaged, health: "ONLINE".to_owned(), ..both };
         let said = "2 data errors, use '-v' for a list; damaged: vault/home, vault/home/b";
         assert_eq!(named.trouble().as_deref(), Some(said));
+    }
+
+    #[test]
+    fn what_is_overheard_counts_when_it_is_whole_and_of_a_pool_without_errors() {
+        let lines: Vec<String> = PRINTED.lines().map(str::to_owned).collect();
+        assert_eq!(overhear(&lines, 7), read_pool(PRINTED, 7));
+        assert!(overhear(&lines, 7).is_some());
+        for heard in 0..lines.len() {
+            assert_eq!(overhear(&lines[..heard], 7), None);
+        }
+        assert_eq!(overhear(&lines[1..], 7), None);
+        let rotten = PRINTED.replace(NO_ERRORS, "2 data errors, use '-v' for a list");
+        let rotten: Vec<String> = rotten.lines().map(str::to_owned).collect();
+        assert_eq!(overhear(&rotten, 7), None);
     }
 
     #[test]
