@@ -53,7 +53,7 @@ pub enum Command {
     Wake(wake::Arguments),
     /// Send an archiver to sleep and wait until its instance is gone
     Sleep(sleep::Arguments),
-    /// Connect stdin and stdout to an archiver that is woken for it; ssh's ProxyCommand
+    /// Connect ssh to an archiver that is woken for it; its ProxyCommand
     Proxy(proxy::Arguments),
     /// Write manual pages and shell completions; for packagers
     #[command(hide = true)]

@@ -86,6 +86,20 @@ pub enum Error {
         /// The archiver.
         archiver: String,
     },
+    /// `dormouse proxy` was not started by ssh.
+    #[error("`dormouse proxy` connects ssh to archiver {archiver:?}, and its output is not ssh's")]
+    NoProxy {
+        /// The archiver.
+        archiver: String,
+    },
+    /// A dataset's copy would have a name that ZFS does not take.
+    #[error("the copy of {dataset} would have no legal name: {reason}")]
+    NoTarget {
+        /// The dataset.
+        dataset: String,
+        /// What is wrong with the name.
+        reason: String,
+    },
     /// A file that the run needs is not there or cannot be read.
     #[error("cannot read {what} {}: {source}", .path.display())]
     MissingFile {
@@ -288,6 +302,8 @@ impl Error {
             | Self::UnknownArchiver { .. }
             | Self::NoAlarm
             | Self::AlwaysOn { .. }
+            | Self::NoProxy { .. }
+            | Self::NoTarget { .. }
             | Self::NoRetention { .. } => Exit::Usage,
             Self::Ec2(failure) => failure.exit(),
             Self::Restore(refusal) => refusal.exit(),

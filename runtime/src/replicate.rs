@@ -95,6 +95,8 @@ struct Survey {
     complete: bool,
     /// Whether every copy is known to be where it belongs.
     settled: bool,
+    /// What is not sent as it is.
+    refused: Vec<DatasetOutcome>,
 }
 
 impl<'a> Run<'a> {
@@ -111,14 +113,16 @@ impl<'a> Run<'a> {
     ) -> Result<Outcome, Error> {
         let started = Instant::now();
         let _lock = Lock::take(&folder::runtime()?, &self.context.spec.name, self.name)?;
-        let Survey { mut datasets, mark, complete, settled } = self.survey(sessions, audit).await?;
+        let Survey { datasets, mark, complete, settled, refused } = self.survey(sessions, audit).await?;
         let mut warnings = Vec::new();
         if complete {
             let mark = mark.settled(self.context.exec, self.replication).await;
-            self.remember(mark, &datasets, &mut warnings).await;
-            return Ok(Outcome { warnings, ..self.outcome(self.known(&datasets), started) });
+            let outcomes: Vec<_> = self.known(&datasets).into_iter().chain(refused).collect();
+            if outcomes.iter().all(DatasetOutcome::is_complete) {
+                self.remember(mark, &datasets, &mut warnings).await;
+            }
+            return Ok(Outcome { warnings, ..self.outcome(outcomes, started) });
         }
-        let unfinished = self.take_unfinished(&mut datasets).await?;
         let archiver = sessions.get(&self.replication.archiver).await?;
         let mut holds = Holds::new(self.context.exec, &self.context.spec.name, &self.replication.archiver);
         let losses = audit.then_some(&mut warnings);
@@ -149,7 +153,7 @@ impl<'a> Run<'a> {
         if let Some(pool) = pool {
             sessions.saw(&self.replication.archiver, pool);
         }
-        let outcomes: Vec<_> = done.into_iter().map(|done| done.outcome).chain(unfinished).collect();
+        let outcomes: Vec<_> = done.into_iter().map(|done| done.outcome).chain(refused).collect();
         if outcomes.iter().all(DatasetOutcome::is_complete) {
             self.remember(mark, &datasets, &mut warnings).await;
         }
@@ -161,13 +165,13 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::replicate`].
     pub async fn plan(&self, sessions: &mut Sessions<'a>) -> Result<Vec<Job>, Error> {
-        let mut survey = self.survey(sessions, false).await?;
+        let survey = self.survey(sessions, false).await?;
+        for refused in survey.refused {
+            let message = refused.message.unwrap_or_default();
+            self.context.say(&format!("  {}: not sent: {message}", refused.dataset));
+        }
         if survey.complete {
             return Ok(vec![]);
-        }
-        for unfinished in self.take_unfinished(&mut survey.datasets).await? {
-            let message = unfinished.message.unwrap_or_default();
-            self.context.say(&format!("  {}: not sent: {message}", unfinished.dataset));
         }
         self.jobs(sessions.get(&self.replication.archiver).await?, &survey.datasets, None, None).await
     }
@@ -200,7 +204,8 @@ impl<'a> Run<'a> {
             survey::tree(exec, self.replication, &self.mark_property()).await?;
         let is_valid = |mark: &String| Mark::is_valid(mark, &datasets, self.replication, now());
         if !audit && mark.as_ref().is_some_and(is_valid) {
-            return Ok(Survey { datasets, mark: Settling::default(), complete: true, settled: true });
+            let mark = Settling::default();
+            return Ok(Survey { datasets, mark, complete: true, settled: true, refused: vec![] });
         }
         let is_of = |mark: &String| Mark::is_of(mark, &datasets, self.replication);
         let settled = !audit && mark.as_ref().is_some_and(is_of);
@@ -208,18 +213,19 @@ impl<'a> Run<'a> {
         let mut listing = pin!(self.recent(datasets));
         let mut connecting = pin!(sessions.prepare(&self.replication.archiver));
         let mut is_connected = !may_ask;
-        let (mark, datasets) = loop {
+        let (mark, mut datasets) = loop {
             tokio::select! {
                 listed = &mut listing => break listed?,
                 () = &mut connecting, if !is_connected => is_connected = true,
             }
         };
+        let refused = self.take_refused(&mut datasets).await?;
         let complete = !audit && survey::is_complete(&datasets, &self.cursors());
         // Who has nothing to ask waits for no answer.
         if !complete && !is_connected {
             connecting.await;
         }
-        Ok(Survey { datasets, mark, complete, settled })
+        Ok(Survey { datasets, mark, complete, settled, refused })
     }
 
     /// The snapshots that matter, and the mark that says so.
@@ -230,22 +236,25 @@ impl<'a> Run<'a> {
         Ok((mark.listed(fingerprint), datasets))
     }
 
-    /// Takes out what an interrupted restore has left: half of a history is nothing to send.
-    async fn take_unfinished(&self, datasets: &mut Datasets) -> Result<Vec<DatasetOutcome>, Error> {
-        let names = host::unfinished(self.context.exec, &self.replication.source, datasets).await?;
-        let mut outcomes = Vec::new();
-        for name in names {
-            let Some(dataset) = datasets.remove(&name) else { continue };
-            let outcome = DatasetOutcome::new(&dataset, self.target(&name)?.to_string(), Fate::Refused);
-            outcomes.push(DatasetOutcome {
-                message: Some("an interrupted restore has left it unfinished".to_owned()),
-                help: Some(format!(
-                    "nothing was changed; go on with that restore: `dormouse restore {name}`"
-                )),
-                ..outcome
-            });
-        }
-        Ok(outcomes)
+    /// Takes out what an interrupted restore has left, for half of a history is nothing to send, and what
+    /// could have no name on the archiver.
+    async fn take_refused(&self, datasets: &mut Datasets) -> Result<Vec<DatasetOutcome>, Error> {
+        let unfinished = host::unfinished(self.context.exec, &self.replication.source, datasets).await?;
+        let unfinished = unfinished.into_iter().map(|name| {
+            let help = format!("nothing was changed; go on with that restore: `dormouse restore {name}`");
+            (name, "an interrupted restore has left it unfinished".to_owned(), help)
+        });
+        let nameless = datasets.keys().filter_map(|name| {
+            let error = self.target(name).err()?;
+            Some((name.clone(), error.to_string(), error.help()))
+        });
+        let refused: Vec<_> = unfinished.chain(nameless).collect();
+        let outcome = |(name, message, help)| {
+            let dataset = datasets.remove(&name)?;
+            let outcome = DatasetOutcome::new(&dataset, self.would_be(&name), Fate::Refused);
+            Some(DatasetOutcome { message: Some(message), help: Some(help), ..outcome })
+        };
+        Ok(refused.into_iter().filter_map(outcome).collect())
     }
 
     /// Leaves the mark of a tree that the archiver has.
@@ -268,11 +277,8 @@ impl<'a> Run<'a> {
 
     /// The outcomes of datasets that the archiver is known to have.
     fn known(&self, source: &Datasets) -> Vec<DatasetOutcome> {
-        let outcome = |dataset: &Dataset| {
-            let relative = dataset.name.relative_to(&self.replication.source).unwrap_or_default();
-            let target = self.replication.target.join(relative).map(|name| name.to_string());
-            DatasetOutcome::new(dataset, target.unwrap_or_default(), Fate::UpToDate)
-        };
+        let outcome =
+            |dataset: &Dataset| DatasetOutcome::new(dataset, self.would_be(&dataset.name), Fate::UpToDate);
         source.values().map(outcome).collect()
     }
 

@@ -95,6 +95,11 @@ fn errors() -> Vec<Told> {
         Error::UnknownReplication { name: s("unsafe"), host: s("desktop"), known: strings(&["safe"]) },
         Error::UnknownArchiver { name: s("nsa"), known: strings(&["nas"]) },
         Error::AlwaysOn { archiver: archiver.clone() },
+        Error::NoProxy { archiver: archiver.clone() },
+        Error::NoTarget {
+            dataset: s("rpool/safe/deep"),
+            reason: s("it is 261 bytes long, and ZFS takes 255"),
+        },
         Error::NoRetention { archiver: "archiver".to_owned() },
         Error::OlderConfiguration { archiver: "archiver".to_owned() },
         Error::NotPruned {

@@ -6,11 +6,11 @@ from checks.lab.cycle import COPY, SOURCE, assert_complete, send
 from checks.lab.pool import zfs
 from checks.lab.product import Product
 
-MANY = 12
+MANY = 9
 
 
 def plant(product: Product) -> list[str]:
-    """Twelve datasets, a zvol and a name that needs quoting among them, all archived."""
+    """Nine datasets, a zvol and a name that needs quoting among them, all archived."""
     home = product.lab.home
     for number in range(MANY - 3):
         zfs(home, "create", f"{SOURCE}/d{number}")

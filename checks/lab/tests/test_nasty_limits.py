@@ -1,6 +1,7 @@
 """What the archiver does not take is named, with the way out, and costs nothing else."""
 
 from checks.lab import pool, tree
+from checks.lab.accounting import counted
 from checks.lab.cycle import SOURCE, assert_complete, cycle, send
 from checks.lab.pool import zfs
 from checks.lab.product import Product
@@ -60,6 +61,26 @@ def test_a_snapshot_whose_name_has_no_room_there_is_named_and_holds_up_no_other_
         assert "2 of 3 datasets sent" in done.stdout, done
     zfs(home, "rename", f"{child}@{long}", f"{child}@short")
     send(product)
+
+
+def test_a_dataset_whose_copy_could_have_no_name_holds_up_no_other_and_wakes_nobody(product: Product) -> None:
+    home = product.lab.home
+    zfs(home, "create", f"{SOURCE}/last")
+    # It and its snapshots fit here, and below the longer target it alone does not.
+    long = f"{SOURCE}/{'d' * (LONGEST - len(f'{SOURCE}/@s1'))}"
+    zfs(home, "create", long)
+    for name in ("s1", "s2"):
+        tree.snapshot(home, SOURCE, name)
+        done = product.run("replicate")
+        assert done.code == 4 and f"`exclude` {long}" in done.stderr, done
+        assert "2 of 3 datasets sent" in done.stdout, done
+    with counted(home) as here:
+        idle = product.run("replicate")
+    assert idle.code == 4 and "0 of 3 datasets sent" in idle.stdout and here["ssh"] == 0, (idle, here)
+    assert f"`exclude` {long}" in product.run("verify").stderr
+    zfs(home, "rename", long, f"{SOURCE}/short")
+    send(product)
+    assert_complete(product)
 
 
 def test_a_pool_without_the_features_of_a_stream_gets_it_once_it_is_upgraded(product: Product) -> None:

@@ -77,7 +77,11 @@ pub(super) fn directives(
 fn way(host_name: &str, name: &str, archiver: &Archiver) -> Result<Vec<Directive>, Vec<Problem>> {
     Ok(match &archiver.provider {
         Provider::Static(machine) => vec![("HostName", quote(&machine.address)?)],
-        Provider::Ec2(_) => vec![("ProxyCommand", format!("dormouse --host {host_name} proxy {name} %p"))],
+        Provider::Ec2(_) => vec![
+            ("ProxyCommand", format!("dormouse --host {host_name} proxy {name} %p")),
+            // It leaves its connection to ssh and ends.
+            ("ProxyUseFdpass", "yes".to_owned()),
+        ],
     })
 }
 

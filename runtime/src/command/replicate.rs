@@ -125,10 +125,10 @@ fn print(outcome: &Outcome) {
 fn summary(outcome: &Outcome) -> String {
     let number = |fate| outcome.datasets.iter().filter(|dataset| dataset.result == fate).count();
     let all = count(outcome.datasets.len(), "dataset");
-    if !outcome.contacted {
+    let bad = number(Fate::Failed) + number(Fate::Refused);
+    if !outcome.contacted && bad == 0 {
         return format!("nothing to do: {} has the newest snapshot of {all}", outcome.archiver);
     }
-    let bad = number(Fate::Failed) + number(Fate::Refused);
     let failed = if bad > 0 { format!(", {bad} failed") } else { String::new() };
     let seconds = human_age(outcome.seconds.ceil() as i64);
     format!(

@@ -65,6 +65,14 @@ impl Error {
             ),
             Self::UnknownArchiver { .. } => "name one of these".to_owned(),
             Self::AlwaysOn { .. } => "use it as it is: `dormouse replicate`".to_owned(),
+            Self::NoProxy { archiver } => format!(
+                "nothing was woken; `ssh {archiver}` starts it; a ssh_config of your own needs \
+                 `ProxyUseFdpass yes` beside the ProxyCommand"
+            ),
+            Self::NoTarget { dataset, .. } => format!(
+                "nothing was changed, and other datasets are sent; give it a shorter name with `zfs rename`, or \
+                 `exclude` {dataset} in the spec"
+            ),
             Self::NoRetention { archiver } => format!(
                 "add `retention` to {archiver:?}, such as {{ \"frequent\": 4, \"hourly\": 48 }}; then \
                  `dormouse-generate` and `dormouse up {archiver}`"

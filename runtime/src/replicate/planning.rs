@@ -117,16 +117,19 @@ impl Run<'_> {
     /// Where the copy of a dataset belongs.
     ///
     /// # Errors
-    /// [`Error::Spec`] when that would be no legal name.
+    /// [`Error::NoTarget`] when that would be no legal name.
     pub fn target(&self, dataset: &DatasetName) -> Result<DatasetName, Error> {
         let relative = dataset.relative_to(&self.replication.source).unwrap_or_default();
         let target = self.replication.target.join(relative);
-        target.map_err(|reason| {
-            Error::Spec(format!(
-                "replication {:?}: the copy of {dataset} would have no legal name, so `exclude` it: {reason}",
-                self.name
-            ))
-        })
+        target.map_err(|reason| Error::NoTarget { dataset: dataset.to_string(), reason })
+    }
+
+    /// The same as text, legal or not.
+    pub(super) fn would_be(&self, dataset: &DatasetName) -> String {
+        match dataset.relative_to(&self.replication.source) {
+            None | Some("") => self.replication.target.to_string(),
+            Some(relative) => format!("{}/{relative}", self.replication.target),
+        }
     }
 }
 

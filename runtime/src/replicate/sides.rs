@@ -6,6 +6,7 @@ use dormouse_generator::name::DatasetName;
 
 use super::Run;
 use crate::error::Error;
+use crate::log;
 use crate::provider::session::Sessions;
 use crate::restore::refusal::Refusal;
 use crate::survey;
@@ -44,7 +45,13 @@ impl<'a> Run<'a> {
         }
         let mut sides = Vec::with_capacity(names.len());
         for name in names {
-            let target = self.target(&name)?;
+            let target = match self.target(&name) {
+                Ok(target) => target,
+                Err(error) => {
+                    log::warning(&error.to_string(), Some(&error.help()));
+                    continue;
+                }
+            };
             let (here, there) = (here.remove(&name), there.remove(&target));
             sides.push(Sides { name, target, here, there });
         }

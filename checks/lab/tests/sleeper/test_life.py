@@ -6,6 +6,7 @@ from checks.lab import tree, wait
 from checks.lab.ec2.fixtures import client
 from checks.lab.sleeper import Sleeper
 from checks.lab.tests.sleeper.case import Case, images
+from checks.lab.vm import Vm
 
 
 def tagged(archiver: Sleeper) -> list[str]:
@@ -103,6 +104,11 @@ def test_the_whole_life_of_an_archiver(case: Case) -> None:
     # From cold, with the host key that the generated ssh_config pins.
     assert case.at_home() <= case.archived()
     assert not archiver.is_asleep()
+    # What has woken it leaves its connection to ssh, and ends.
+    person = archiver.lab.home.start(archiver.ssh_argv("archiver", "cat"))
+    wait.until(lambda: talks_alone(archiver.lab.home), "ssh talks to the archiver, and no dormouse runs")
+    person.kill()
+    person.wait()
     archiver.wait_asleep()
     # A host's key is enough to verify; files take the administrator's.
     verified = archiver.run("verify", case.source)
@@ -123,3 +129,8 @@ def test_the_whole_life_of_an_archiver(case: Case) -> None:
     gone = archiver.run("down", "--yes", "--destroy-data", "--confirm", "archiver", "archiver")
     assert gone.code == 0, gone
     assert tagged(archiver) == [] and archiver.volumes() == []
+
+
+def talks_alone(home: Vm) -> bool:
+    talking = home.run(["ss", "-H", "-t", "-p", "state", "established", "dport = :22"]).stdout
+    return '"ssh"' in talking and home.run(["pgrep", "-x", "dormouse"], check=False).code == 1

@@ -5,6 +5,7 @@ let
   blocks = {
     "1st 1st.awkward.dormouse" = {
       ProxyCommand = "dormouse --host a-host-with-a-name-as-long-as-a-label-can-be-now-has-63-letters proxy 1st %p";
+      ProxyUseFdpass = "yes";
       User = "dormouse-a-host-with-a-33c2e3b7";
       Port = "22";
       IdentityFile = "\"~/my secrets/it's 100%% \\backslash #1/hosts/a-host-with-a-name-as-long-as-a-label-can-be-now-has-63-letters/id_ed25519\"";

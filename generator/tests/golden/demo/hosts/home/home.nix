@@ -5,6 +5,7 @@ let
   blocks = {
     "archiver archiver.demo.dormouse" = {
       ProxyCommand = "dormouse --host home proxy archiver %p";
+      ProxyUseFdpass = "yes";
       User = "dormouse-home";
       Port = "22";
       IdentityFile = "/lab/secrets/hosts/home/id_ed25519";

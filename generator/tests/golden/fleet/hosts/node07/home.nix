@@ -5,6 +5,7 @@ let
   blocks = {
     "cellar cellar.fleet.dormouse" = {
       ProxyCommand = "dormouse --host node07 proxy cellar %p";
+      ProxyUseFdpass = "yes";
       User = "dormouse-node07";
       Port = "22";
       IdentityFile = "~/.local/state/dormouse/fleet/secrets/hosts/node07/id_ed25519";

@@ -5,6 +5,7 @@ let
   blocks = {
     "archiver archiver.home.dormouse" = {
       ProxyCommand = "dormouse --host desktop proxy archiver %p";
+      ProxyUseFdpass = "yes";
       User = "dormouse-desktop";
       Port = "22";
       IdentityFile = "~/.local/state/dormouse/home/secrets/hosts/desktop/id_ed25519";
