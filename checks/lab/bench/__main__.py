@@ -113,7 +113,8 @@ class Bench:
     def share(self, tree: Tree) -> str:
         """How much of what a first replication costs the host's processor is Dormouse's own."""
         before = self.busy()
-        own = self.lab.home.run(["bash", "-c", OWN_TIME, "bash", *self.product.argv("replicate", tree.name)], timeout=900)
+        command = self.product.argv("replicate", tree.name)
+        own = self.lab.home.run(["bash", "-c", OWN_TIME, "bash", *command], timeout=900)
         ticks = int(own.stdout.splitlines()[-1])
         trees.forget(self.lab, tree)
         return f"Of the processor's time at home, {ticks / (self.busy() - before):.1%} is Dormouse's own."

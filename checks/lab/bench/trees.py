@@ -42,7 +42,8 @@ class Tree:
 
 def plant(lab: Lab, tree: Tree) -> None:
     zfs(lab.home, "create", tree.source)
-    script = 'for n in $(seq "$2"); do zfs create "$1/d$n"; done; for n in $(seq "$3"); do zfs snapshot -r "$1@s$n"; done'
+    script = 'for n in $(seq "$2"); do zfs create "$1/d$n"; done; '
+    script += 'for n in $(seq "$3"); do zfs snapshot -r "$1@s$n"; done'
     if tree.mebibytes:
         files.write(lab.home, tree.source, "file", tree.mebibytes)
     lab.home.run(["sh", "-c", script, "sh", tree.source, str(tree.datasets - 1), str(tree.snapshots)], timeout=900)
@@ -79,7 +80,8 @@ def delayed(lab: Lab, delay: str) -> Iterator[None]:
 
 
 def floor_of_listing(tree: Tree) -> list[str]:
-    return ["zfs", "list", "-H", "-p", "-r", "-t", "filesystem,volume", "-o", "name,guid,snapshots_changed", tree.source]
+    columns = "name,guid,snapshots_changed"
+    return ["zfs", "list", "-H", "-p", "-r", "-t", "filesystem,volume", "-o", columns, tree.source]
 
 
 def floor_of_sending(lab: Lab, tree: Tree) -> list[str]:

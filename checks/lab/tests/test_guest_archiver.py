@@ -120,7 +120,8 @@ def test_a_thief_with_a_hosts_key_loses_nothing(first: Instance, generated: Arch
     )
     first.run(["sh", "-c", evil])
     thefts = [f"zfs receive -F {target}", f"zfs destroy {target}@two", f"zfs rollback -r {target}@one"]
-    thefts += [f"zfs set readonly=off {target}", "zfs send archive/evil@evil", "bash -i", f"zfs receive -F {target}; sh"]
+    thefts += [f"zfs set readonly=off {target}", "zfs send archive/evil@evil"]
+    thefts += ["bash -i", f"zfs receive -F {target}; sh"]
     for theft in thefts:
         refused = first.enter(laptop, [theft])
         assert refused.code == REFUSED and "permission denied" in refused.stderr, refused
