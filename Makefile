@@ -81,8 +81,10 @@ fmt: setup
 bench: setup bench-peers
 	cargo bench --package dormouse-generator --locked
 
-bench-peers: build $(VENV)/ready
-	$(ROOT) $(PYTHON) -m checks.lab.bench $(if $(ONLY),--only $(ONLY))
+# What users get is the release build.
+bench-peers: setup $(VENV)/ready
+	cargo build --workspace --locked --release
+	$(ROOT) env DORMOUSE_BIN_DIR=$(CARGO_TARGET_DIR)/release $(PYTHON) -m checks.lab.bench $(if $(ONLY),--only $(ONLY))
 
 bench-wake: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab bench-wake

@@ -37,6 +37,8 @@ SIZES = {
     "big": Tree("big", 1, 1, mebibytes=3072),
     "deep": Tree("deep", 1, 1000),
     "large": Tree("large", 100, 5),
+    "wide": Tree("wide", 100, 50, newest_only=True),
+    "huge": Tree("huge", 1000, 20, newest_only=True),
 }
 TINY = {
     "small": Tree("small", 3, 2),
@@ -46,6 +48,8 @@ TINY = {
     "big": Tree("big", 1, 1, mebibytes=8),
     "deep": Tree("deep", 1, 9),
     "large": Tree("large", 4, 2),
+    "wide": Tree("wide", 4, 5, newest_only=True),
+    "huge": Tree("huge", 6, 3, newest_only=True),
 }
 
 
@@ -62,16 +66,26 @@ class Bench:
         """Each tool's command for a tree: every tool has a copy of its own on the archiver."""
         chosen = [peer for peer in self.peers if everyone or not peer.slow]
         mine = ("dormouse", self.product.argv("replicate", tree.name))
-        return [mine, *((peer.name, peer.command(tree.source, tree.target(peer.name))) for peer in chosen)]
+        return [mine, *((peer.name, self.command(peer, tree)) for peer in chosen)]
+
+    def command(self, peer: Peer, tree: Tree) -> list[str]:
+        only = [peer.only.format(tree.newest)] if tree.newest_only else []
+        return [*peer.command(tree.source, tree.target(peer.name)), *only]
 
     def use(self, *all_trees: Tree) -> None:
         self.product.replications = {tree.name: tree.replication() for tree in all_trees}
         self.product.generate()
         self.product.install_home()
 
+    def ready(self, tree: Tree) -> None:
+        """Every quick tool has brought over what there is."""
+        trees.plant(self.lab, tree)
+        for _, command in self.commands(tree, everyone=False):
+            self.seconds(command)
+
     def seconds(self, command: list[str], machine: Remote | None = None) -> float:
         begin = time.monotonic()
-        done = (machine or self.lab.home).run(command, timeout=1800, check=False)
+        done = (machine or self.lab.home).run(command, timeout=7200, check=False)
         if done.code != 0:
             print(f"bench: {done}", flush=True)
             return float("nan")
@@ -79,19 +93,21 @@ class Bench:
 
     def idle(self, tree: Tree, everyone: bool) -> Table:
         table = Table(f"Nothing to do: {tree.words}")
-        table.add("floor: the filesystems, listed here", *self.rounds(trees.floor_of_listing(tree)))
-        for name, command in self.commands(tree, everyone):
-            table.add(name, *self.rounds(command, 1 if self.is_slow(name) else ROUNDS))
+        floor = ("floor: the filesystems, listed here", trees.floor_of_listing(tree))
+        for round in range(ROUNDS):
+            for name, command in [floor, *self.commands(tree, everyone)]:
+                if not self.is_slow(name) or round == 0:
+                    table.add(name, self.seconds(command))
         return table
 
     def increments(self, tree: Tree, everyone: bool, delay: str = "") -> Table:
         words = f", {delay} of round trip" if delay else ""
         table = Table(f"One new snapshot on each: {tree.words}{words}")
-        receives = trees.prepare_receives(self.lab, tree)
-        table.add("floor: as many `zfs receive` there, of a file", self.seconds(receives, self.lab.archiver))
-        trees.forget_receives(self.lab)
         commands = self.commands(tree, everyone)
-        for round in range(2):
+        for round in range(ROUNDS):
+            receives = trees.prepare_receives(self.lab, tree)
+            table.add("floor: as many `zfs receive` there, of a file", self.seconds(receives, self.lab.archiver))
+            trees.forget_receives(self.lab)
             trees.snapshot(self.lab, tree)
             # Whoever is first finds nothing in the host's caches.
             for name, command in commands[round:] + commands[:round]:
@@ -125,9 +141,6 @@ class Bench:
         user, nice, system, _idle, _wait, irq, softirq = map(int, fields[:7])
         return user + nice + system + irq + softirq
 
-    def rounds(self, command: list[str], rounds: int = ROUNDS) -> list[float]:
-        return [self.seconds(command) for _ in range(rounds)]
-
     def is_slow(self, name: str) -> bool:
         return any(peer.name == name and peer.slow for peer in self.peers)
 
@@ -138,9 +151,7 @@ def measure(bench: Bench, sizes: dict[str, Tree], asked: list[str]) -> Iterator[
     if "small" in asked:
         yield from steps(bench, sizes["small"], everyone=False)
     if "line" in asked:
-        trees.plant(bench.lab, sizes["line"])
-        for _, command in bench.commands(sizes["line"], everyone=False):
-            bench.seconds(command)
+        bench.ready(sizes["line"])
         for delay in DELAYS:
             yield bench.increments(sizes["line"], everyone=False, delay=delay)
     if "few" in asked:
@@ -148,17 +159,21 @@ def measure(bench: Bench, sizes: dict[str, Tree], asked: list[str]) -> Iterator[
         yield from steps(bench, sizes["few"], everyone=True)
     if "data" in asked:
         trees.plant(bench.lab, sizes["data"])
-        full = bench.full(sizes["data"], rounds=1)
+        full = bench.full(sizes["data"], rounds=ROUNDS)
         full.note = bench.share(sizes["data"])
         yield full
     if "big" in asked:
         trees.plant(bench.lab, sizes["big"])
-        yield bench.full(sizes["big"], rounds=1, alone=True)
+        yield bench.full(sizes["big"], rounds=ROUNDS, alone=True)
     if "deep" in asked:
         trees.plant(bench.lab, sizes["deep"])
         yield bench.full(sizes["deep"], rounds=1, alone=True)
     if "large" in asked:
         yield from steps(bench, sizes["large"], everyone=False)
+    for size in ("wide", "huge"):
+        if size in asked:
+            bench.ready(sizes[size])
+            yield bench.idle(sizes[size], everyone=False)
 
 
 def steps(bench: Bench, tree: Tree, everyone: bool) -> Iterator[Table]:

@@ -30,6 +30,8 @@ class Peer:
     command: Callable[[str, str], list[str]]
     # Tools that need minutes are measured once, on small trees only.
     slow: bool = False
+    # What has it look at snapshots of one name only.
+    only: str = "{}"
 
 
 def install(lab: Lab, tools: Path) -> list[Peer]:
@@ -104,9 +106,10 @@ def peers(archiver: str, versions: dict[str, str]) -> list[Peer]:
         program = python("zfs-replicate", "zfs.replicate.cli.main")
         return [*program, *options, host, target.rpartition("/")[0], source]
 
+    only = "--include-snapshot-regex={}"
     return [
-        Peer("bzfs, cached", versions.get("bzfs", ""), bzfs("--cache-snapshots")),
-        Peer("bzfs, lean", versions.get("bzfs", ""), bzfs("--create-bookmarks=none")),
+        Peer("bzfs, cached", versions.get("bzfs", ""), bzfs("--cache-snapshots"), only=only),
+        Peer("bzfs, lean", versions.get("bzfs", ""), bzfs("--create-bookmarks=none"), only=only),
         Peer("zfs-replicate", versions.get("zfs-replicate", ""), replicate, slow=True),
         Peer("syncoid", versions.get("syncoid", ""), syncoid, slow=True),
         Peer("zfs-autobackup", versions.get("zfs-autobackup", ""), autobackup, slow=True),

@@ -22,6 +22,8 @@ class Tree:
     datasets: int
     snapshots: int
     mebibytes: int = 0
+    # Which makes a tree of many snapshots ready in the time of one: first replications are not what it is for.
+    newest_only: bool = False
 
     @property
     def source(self) -> str:
@@ -32,12 +34,18 @@ class Tree:
         return f"vault/{word}/{self.name}"
 
     def replication(self) -> dict[str, Any]:
-        return {"archiver": "archiver", "source": self.source, "target": self.target("dormouse")}
+        names = {"snapshot_names": [self.newest]} if self.newest_only else {}
+        return {"archiver": "archiver", "source": self.source, "target": self.target("dormouse"), **names}
+
+    @property
+    def newest(self) -> str:
+        return f"s{self.snapshots}"
 
     @property
     def words(self) -> str:
         size = f", {self.mebibytes} MiB incompressible" if self.mebibytes else ""
-        return f"{self.datasets} datasets × {self.snapshots} snapshots{size}"
+        only = ", the newest of them replicated" if self.newest_only else ""
+        return f"{self.datasets} datasets × {self.snapshots} snapshots{only}{size}"
 
 
 def plant(lab: Lab, tree: Tree) -> None:
@@ -46,7 +54,7 @@ def plant(lab: Lab, tree: Tree) -> None:
     script += 'for n in $(seq "$3"); do zfs snapshot -r "$1@s$n"; done'
     if tree.mebibytes:
         files.write(lab.home, tree.source, "file", tree.mebibytes)
-    lab.home.run(["sh", "-c", script, "sh", tree.source, str(tree.datasets - 1), str(tree.snapshots)], timeout=900)
+    lab.home.run(["sh", "-c", script, "sh", tree.source, str(tree.datasets - 1), str(tree.snapshots)], timeout=1800)
     for tool in ("bzfscached", "bzfslean", "syncoid", "zfsautobackup", "zfsreplicate"):
         zfs(lab.archiver, "create", "-p", f"vault/{tool}")
 
@@ -88,7 +96,7 @@ def floor_of_sending(lab: Lab, tree: Tree) -> list[str]:
     """A full stream, then one with all the rest; datasets below the source are not for this."""
     ssh = f"ssh -i {KEY} root@{lab.archiver.address}"
     receive = f"zfs receive -u vault/floor/{tree.name}"
-    more = f"zfs send -I @s1 {tree.source}@s{tree.snapshots} | {ssh} {receive}" if tree.snapshots > 1 else "true"
+    more = f"zfs send -I @s1 {tree.source}@{tree.newest} | {ssh} {receive}" if tree.snapshots > 1 else "true"
     script = f"{ssh} zfs create -p vault/floor; zfs send {tree.source}@s1 | {ssh} {receive} && {more}"
     return ["sh", "-c", script]
 
