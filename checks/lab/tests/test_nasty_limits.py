@@ -1,5 +1,7 @@
 """What the archiver does not take is named, with the way out, and costs nothing else."""
 
+import json
+
 from checks.lab import pool, tree
 from checks.lab.accounting import counted
 from checks.lab.cycle import SOURCE, assert_complete, cycle, send
@@ -77,7 +79,10 @@ def test_a_dataset_whose_copy_could_have_no_name_holds_up_no_other_and_wakes_nob
     with counted(home) as here:
         idle = product.run("replicate")
     assert idle.code == 4 and "0 of 3 datasets sent" in idle.stdout and here["ssh"] == 0, (idle, here)
-    assert f"`exclude` {long}" in product.run("verify").stderr
+    verified = product.run("--json", "verify")
+    assert verified.code == 4 and f"`exclude` {long}" in verified.stderr, verified
+    findings = {line["dataset"]: line["findings"] for line in json.loads(verified.stdout)["datasets"]}
+    assert "no legal name" in findings.pop(long)[0] and not any(findings.values()), findings
     zfs(home, "rename", long, f"{SOURCE}/short")
     send(product)
     assert_complete(product)

@@ -33,7 +33,7 @@ struct Listed {
     replication: String,
     archiver: String,
     dataset: DatasetName,
-    copy: DatasetName,
+    copy: String,
     snapshots: Vec<Line>,
 }
 
@@ -169,7 +169,7 @@ mod tests {
             replication,
             archiver,
             dataset: name("tank/a"),
-            copy: name("vault/a"),
+            copy: "vault/a".to_owned(),
             snapshots: lines,
         };
         let text = table(&[listed], &TimeZone::UTC).to_string();

@@ -47,7 +47,8 @@ pub struct Arguments {
 struct Verified<'a> {
     run: Run<'a>,
     dataset: DatasetName,
-    copy: DatasetName,
+    copy: String,
+    nameless: Option<Error>,
     kind: Kind,
     is_encrypted: bool,
     comparison: Comparison,
@@ -70,7 +71,7 @@ struct Line<'a> {
     replication: &'a str,
     archiver: &'a str,
     dataset: &'a DatasetName,
-    copy: &'a DatasetName,
+    copy: &'a str,
     here: usize,
     there: usize,
     both: usize,
@@ -144,7 +145,8 @@ impl Arguments {
         let root = self.dataset.as_ref().unwrap_or(&run.replication.source);
         let sides = run.sides(root, sessions).await?;
         let alone = sides.iter().filter(|sides| sides.here.is_none());
-        let orphans: Datasets = alone.filter_map(|s| Some((s.target.clone(), s.there.clone()?))).collect();
+        let orphans: Datasets =
+            alone.filter_map(|s| s.there.clone()).map(|copy| (copy.name.clone(), copy)).collect();
         let verified = sides.into_iter().filter_map(|sides| {
             // A copy of what is gone here is a backup, and nothing to compare.
             let mut here = sides.here?;
@@ -161,6 +163,7 @@ impl Arguments {
                 ),
                 dataset: sides.name,
                 copy: sides.target,
+                nameless: sides.nameless,
             })
         });
         Ok(verified.collect())
@@ -223,7 +226,8 @@ impl Arguments {
 }
 
 fn line<'a>(verified: &'a Verified<'_>) -> Line<'a> {
-    let Verified { run, dataset, copy, comparison, .. } = verified;
+    let Verified { run, dataset, copy, comparison, nameless, .. } = verified;
+    let nameless = nameless.iter().map(ToString::to_string);
     Line {
         replication: run.name,
         archiver: &run.replication.archiver,
@@ -234,7 +238,7 @@ fn line<'a>(verified: &'a Verified<'_>) -> Line<'a> {
         both: comparison.both,
         behind: comparison.behind,
         newest_on_both: comparison.newest.as_ref().map(|snapshot| snapshot.name.as_str()),
-        findings: comparison.findings.iter().map(ToString::to_string).collect(),
+        findings: nameless.chain(comparison.findings.iter().map(ToString::to_string)).collect(),
     }
 }
 
@@ -257,7 +261,7 @@ fn table(all: &[Verified<'_>]) -> Table {
 }
 
 fn tell(verified: &Verified<'_>) -> Exit {
-    let Verified { run, dataset, copy, comparison, .. } = verified;
+    let Verified { run, dataset, copy, comparison, nameless, .. } = verified;
     let archiver = &run.replication.archiver;
     let help = format!(
         "nothing was changed; compare `dormouse snapshots {dataset}`, and `dormouse plan {}` says what the next run \
@@ -267,7 +271,10 @@ fn tell(verified: &Verified<'_>) -> Exit {
     for finding in &comparison.findings {
         log::error(&format!("{dataset} and {copy} on {archiver}: {finding}"), &help);
     }
-    if comparison.findings.is_empty() { Exit::Done } else { Exit::Conflict }
+    if let Some(error) = nameless {
+        print_error(error, "");
+    }
+    if comparison.findings.is_empty() && nameless.is_none() { Exit::Done } else { Exit::Conflict }
 }
 
 fn tell_health(archiver: &str, sight: &Sight) -> Exit {

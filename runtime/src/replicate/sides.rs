@@ -6,19 +6,20 @@ use dormouse_generator::name::DatasetName;
 
 use super::Run;
 use crate::error::Error;
-use crate::log;
 use crate::provider::session::Sessions;
 use crate::restore::refusal::Refusal;
 use crate::survey;
 use crate::zfs::Dataset;
 
 /// A dataset and its copy; one of them at least is there.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Sides {
     /// The dataset's name on the host.
     pub name: DatasetName,
-    /// Where its copy belongs.
-    pub target: DatasetName,
+    /// Where its copy belongs, whether that is a legal name or not.
+    pub target: String,
+    /// [`Error::NoTarget`] when it is none.
+    pub nameless: Option<Error>,
     /// The dataset, with all of its snapshots.
     pub here: Option<Dataset>,
     /// The copy, with all of its snapshots.
@@ -43,18 +44,12 @@ impl<'a> Run<'a> {
             let (archiver, dataset) = (replication.archiver.clone(), root.clone());
             return Err(Refusal::NoCopy { archiver, dataset, copy: target }.into());
         }
-        let mut sides = Vec::with_capacity(names.len());
-        for name in names {
-            let target = match self.target(&name) {
-                Ok(target) => target,
-                Err(error) => {
-                    log::warning(&error.to_string(), Some(&error.help()));
-                    continue;
-                }
-            };
-            let (here, there) = (here.remove(&name), there.remove(&target));
-            sides.push(Sides { name, target, here, there });
-        }
-        Ok(sides)
+        let sides = names.into_iter().map(|name| {
+            let target = self.target(&name);
+            let here = here.remove(&name);
+            let there = target.as_ref().ok().and_then(|target| there.remove(target));
+            Sides { target: self.would_be(&name), name, nameless: target.err(), here, there }
+        });
+        Ok(sides.collect())
     }
 }
