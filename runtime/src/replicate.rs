@@ -53,6 +53,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::folder;
 use crate::lock::Lock;
+use crate::output::count;
 use crate::provider::session::Sessions;
 use crate::report::clock::Phase;
 use crate::restore::host;
@@ -81,7 +82,8 @@ pub struct Run<'a> {
 struct Done {
     job: Job,
     outcome: DatasetOutcome,
-    made: Changes,
+    /// None where the host's pool takes no bookmarks now.
+    made: Option<Changes>,
     /// Whether the archiver was seen to have it, and its bookmarks say so.
     acknowledged: bool,
 }
@@ -153,8 +155,9 @@ impl<'a> Run<'a> {
         if let Some(pool) = pool {
             sessions.saw(&self.replication.archiver, pool);
         }
+        let is_marked = done.iter().all(|done| done.made.is_some());
         let outcomes: Vec<_> = done.into_iter().map(|done| done.outcome).chain(refused).collect();
-        if outcomes.iter().all(DatasetOutcome::is_complete) {
+        if is_marked && outcomes.iter().all(DatasetOutcome::is_complete) {
             self.remember(mark, &datasets, &mut warnings).await;
         }
         Ok(Outcome { contacted: true, connection_lost, warnings, ..self.outcome(outcomes, started) })
@@ -297,8 +300,12 @@ impl<'a> Run<'a> {
 }
 
 /// The warning about bookmarks that do not say yet what the archiver has.
-fn unacknowledged(error: impl Display) -> String {
-    format!("the next run will ask the archiver again: {error}")
+fn unacknowledged<E: Display>(errors: impl IntoIterator<Item = E>) -> Option<String> {
+    let mut errors = errors.into_iter();
+    let (first, others) = (errors.next()?, errors.count());
+    let others =
+        if others > 0 { format!(", and so for {}", count(others, "more dataset")) } else { String::new() };
+    Some(format!("the next run will ask the archiver again: {first}{others}"))
 }
 
 /// Seconds since 1970.

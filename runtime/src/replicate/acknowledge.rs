@@ -27,18 +27,18 @@ impl Run<'_> {
         for done in done.iter_mut() {
             let Some((name, newest)) = done.job.arrival() else { continue };
             let arrived = done.acknowledged || done.job.arrived || seen.get(&name) == Some(&newest.guid);
-            let after = self.cursors().after_receive(&done.job.source, newest, &done.made);
+            let made = done.made.as_ref();
+            let after = made.map(|made| self.cursors().after_receive(&done.job.source, newest, made));
             done.outcome.confirm(arrived);
             let partial = done.job.copy.as_ref().is_some_and(|copy| copy.token.is_some());
             done.outcome.unfinished = !done.outcome.is_complete() && (partial || done.outcome.bytes > 0);
             if arrived && !done.acknowledged && done.outcome.result != Fate::Refused {
-                changes.push((done.job.source.name.clone(), after));
+                changes.extend(after.map(|after| (done.job.source.name.clone(), after)));
             }
         }
         self.release(holds, done, warnings).await;
-        for error in marks::apply_all(self.context.exec, changes).await.into_values() {
-            warnings.push(unacknowledged(error));
-        }
+        let errors = marks::apply_all(self.context.exec, changes).await;
+        warnings.extend(unacknowledged(errors.into_values()));
     }
 
     async fn seen(&self, archiver: &mut Archiver, done: &[Done]) -> Result<BTreeMap<String, Guid>, Error> {

@@ -162,7 +162,11 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
              of no use: `zfs receive -A {target}` on the archiver gives them up, and nothing else"
         ),
         Some(
-            Meaning::StreamCut | Meaning::HostKeyMismatch | Meaning::IdentityRefused | Meaning::Unreachable,
+            Meaning::StreamCut
+            | Meaning::HostKeyMismatch
+            | Meaning::IdentityRefused
+            | Meaning::Unreachable
+            | Meaning::NoBookmarks,
         )
         | None => "what was received is kept; run it again".to_owned(),
     }

@@ -13,10 +13,12 @@ use dormouse_generator::name::DatasetName;
 use tokio::task::JoinSet;
 
 use crate::exec::{self, Exec};
+use crate::output::count;
 use crate::zfs::Dataset;
 use crate::zfs::argv;
 use crate::zfs::cursor::Changes;
 use crate::zfs::listing::Datasets;
+use crate::zfs::stderr::{Meaning, meaning};
 
 /// How long a change may take.
 const CHANGE: Duration = Duration::from_secs(600);
@@ -137,6 +139,29 @@ fn pairs(dataset: &DatasetName, changes: &Changes) -> Vec<String> {
         [format!("{dataset}@{snapshot}"), format!("{dataset}#{bookmark}")]
     };
     changes.make.iter().flat_map(pair).collect()
+}
+
+/// Whether a bookmark could not be made as the pool takes none now.
+#[must_use]
+pub fn takes_none(error: &exec::Error) -> bool {
+    let meaning = meaning(error.stderr());
+    matches!(meaning, Some(Meaning::NoSpace | Meaning::PoolReadOnly | Meaning::NoBookmarks))
+}
+
+/// The warning about datasets that are sent without a bookmark, of which this pool takes none.
+#[must_use]
+pub fn unmarked(errors: &[exec::Error], pool: &str) -> Option<String> {
+    let error = errors.first()?;
+    let then = match meaning(error.stderr()) {
+        Some(Meaning::NoBookmarks) => {
+            format!("`zpool upgrade {pool}` enables bookmarks (an older ZFS cannot import it afterwards)")
+        }
+        _ => "a run makes them once the pool takes them".to_owned(),
+    };
+    let datasets = count(errors.len(), "dataset");
+    Some(format!(
+        "{datasets} without a bookmark, so keep the newest snapshots here, which the next increments need: {error}; {then}"
+    ))
 }
 
 /// Makes and destroys bookmarks of several datasets at once; returns what went wrong, by the

@@ -43,6 +43,9 @@ impl Parted {
     }
 }
 
+/// A job, and the bookmarks that were made for it; none where the pool takes no bookmarks now.
+type Announced = (Job, Option<Changes>);
+
 /// What was sent, in the jobs' order.
 struct Carried {
     sent: Vec<Sent>,
@@ -83,7 +86,7 @@ impl Shipment<'_> {
         let (announced, mut done) = self.begin(archiver, jobs, unseen).await?;
         let meanwhile = Meanwhile::begin(run.context.exec, run.expected(&announced));
         let batches = Batches::new(run.context, run.replication, self.bounds, meanwhile.told());
-        let (jobs, mut made): (Vec<Job>, Vec<Changes>) = announced.into_iter().unzip();
+        let (jobs, mut made): (Vec<Job>, Vec<Option<Changes>>) = announced.into_iter().unzip();
         let names: Vec<DatasetName> = jobs.iter().map(|job| job.source.name.clone()).collect();
         let carried = self.carry(archiver, jobs, unseen, batches).await;
         let acknowledged = meanwhile.end().await;
@@ -94,12 +97,12 @@ impl Shipment<'_> {
             }
             carried => carried?,
         };
-        self.warnings.extend(acknowledged.errors.iter().map(unacknowledged));
+        self.warnings.extend(unacknowledged(&acknowledged.errors));
         done.extend(sent.into_iter().map(|(index, job, outcome)| {
             let has_arrived =
                 |(name, newest): (String, &Snapshot)| acknowledged.seen.get(&name) == Some(&newest.guid);
             let acknowledged = job.arrival().is_some_and(has_arrived);
-            let made = made.get_mut(index).map(std::mem::take).unwrap_or_default();
+            let made = made.get_mut(index).and_then(Option::take);
             Done { job, outcome, made, acknowledged }
         }));
         let pool = seen::overhear(&acknowledged.rest, now()).filter(|_| was_all);
@@ -108,11 +111,11 @@ impl Shipment<'_> {
 
     /// Announces all jobs and makes room for them; returns those whose turn has come, and those that failed.
     async fn begin(
-        &self,
+        &mut self,
         archiver: &Archiver,
         jobs: Vec<Job>,
         unseen: bool,
-    ) -> Result<(Vec<(Job, Changes)>, Vec<Done>), Error> {
+    ) -> Result<(Vec<Announced>, Vec<Done>), Error> {
         let run = self.run;
         let busy = jobs.iter().filter(|job| run.is_busy(job)).count();
         if busy > 0 {
@@ -121,7 +124,8 @@ impl Shipment<'_> {
         }
         let is_new = busy > 0 && !unseen && jobs.iter().all(|job| job.copy.is_none());
         // Bookmarks come before holds: they tell the next run that there may be holds.
-        let ((announced, done), room) = tokio::join!(run.announce(jobs), run.make_room(archiver, is_new));
+        let announcing = run.announce(jobs, self.warnings);
+        let ((announced, done), room) = tokio::join!(announcing, run.make_room(archiver, is_new));
         if let Err(error) = room {
             run.take_back(announced.into_iter().map(|(job, made)| (job.source.name, made))).await;
             return Err(error);
@@ -234,18 +238,21 @@ impl Run<'_> {
     }
 
     /// What these jobs bring to the archiver, and what acknowledges it.
-    fn expected(&self, jobs: &[(Job, Changes)]) -> Expected {
+    fn expected(&self, jobs: &[Announced]) -> Expected {
         let cursors = self.cursors();
-        let arrival = |(job, made): &(Job, Changes)| {
+        let arrival = |(job, made): &Announced| {
             let (name, newest) = job.arrival()?;
-            let changes = cursors.after_receive(&job.source, newest, made);
+            let made = made.as_ref();
+            let changes = made.map(|made| cursors.after_receive(&job.source, newest, made));
+            let changes = changes.unwrap_or_default();
             Some((name, Arrival { guid: newest.guid, dataset: job.source.name.clone(), changes }))
         };
         jobs.iter().filter_map(arrival).collect()
     }
 
-    /// Bookmarks what is about to be sent. Datasets for which that fails are done with.
-    async fn announce(&self, jobs: Vec<Job>) -> (Vec<(Job, Changes)>, Vec<Done>) {
+    /// Bookmarks what is about to be sent. Datasets for which that fails are done with, unless it is their
+    /// pool that takes no bookmarks now: a full or failing one is all the more to be sent.
+    async fn announce(&self, jobs: Vec<Job>, warnings: &mut Vec<String>) -> (Vec<Announced>, Vec<Done>) {
         let cursors = self.cursors();
         let changes = |job: &Job| match job.source.newest().filter(|_| job.sends(self.sets_aside())) {
             Some(newest) => cursors.before_send(&job.source, newest),
@@ -254,23 +261,29 @@ impl Run<'_> {
         let changes: Vec<Changes> = jobs.iter().map(changes).collect();
         let all = jobs.iter().zip(&changes).map(|(job, changes)| (job.source.name.clone(), changes.clone()));
         let mut errors = marks::apply_all(self.context.exec, all.collect()).await;
-        let (mut ready, mut done) = (Vec::new(), Vec::new());
+        let (mut ready, mut done, mut unmarked) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (job, made)) in jobs.into_iter().zip(changes).enumerate() {
-            let Some(error) = errors.remove(&index).map(Error::Program) else {
-                ready.push((job, made));
-                continue;
-            };
-            let (_, job, outcome) = failed(index, job, &error);
-            done.push(Done { outcome, job, made, acknowledged: false });
+            match errors.remove(&index) {
+                None => ready.push((job, Some(made))),
+                Some(error) if marks::takes_none(&error) => {
+                    ready.push((job, None));
+                    unmarked.push(error);
+                }
+                Some(error) => {
+                    let (_, job, outcome) = failed(index, job, &Error::Program(error));
+                    done.push(Done { outcome, job, made: None, acknowledged: false });
+                }
+            }
         }
+        warnings.extend(marks::unmarked(&unmarked, self.replication.source.pool()));
         (ready, done)
     }
 
     /// Drops the bookmarks of what was announced and not sent.
-    async fn take_back(&self, announced: impl Iterator<Item = (DatasetName, Changes)>) {
-        let undo = announced.map(|(name, made)| {
-            let destroy = made.make.into_iter().map(|(_, bookmark)| bookmark).collect();
-            (name, Changes { make: vec![], destroy })
+    async fn take_back(&self, announced: impl Iterator<Item = (DatasetName, Option<Changes>)>) {
+        let undo = announced.filter_map(|(name, made)| {
+            let destroy = made?.make.into_iter().map(|(_, bookmark)| bookmark).collect();
+            Some((name, Changes { make: vec![], destroy }))
         });
         for error in marks::apply_all(self.context.exec, undo.collect()).await.into_values() {
             self.context.say(&format!("  a bookmark stays until the next run: {error}"));

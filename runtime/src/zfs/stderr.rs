@@ -32,6 +32,8 @@ pub enum Meaning {
     Unfit,
     /// The stream needs a feature that the pool has not enabled (zpool-features(7)).
     PoolTooOld,
+    /// The pool has not enabled bookmarks (zpool-features(7), `bookmarks`).
+    NoBookmarks,
     /// The pool was imported read-only.
     PoolReadOnly,
     /// The pool takes no more input or output.
@@ -47,7 +49,7 @@ pub enum Meaning {
 }
 
 /// Patterns, the more particular first.
-const PATTERNS: [(&str, Meaning); 39] = [
+const PATTERNS: [(&str, Meaning); 40] = [
     ("IV set guid mismatch", Meaning::IvsetMismatch),
     ("inherited key must be loaded", Meaning::KeyNotLoaded),
     ("encryption key not loaded", Meaning::KeyNotLoaded),
@@ -68,6 +70,7 @@ const PATTERNS: [(&str, Meaning); 39] = [
     ("checksum mismatch or incomplete stream", Meaning::StreamCut),
     ("kernel modules must be upgraded to receive this stream", Meaning::Unfit),
     ("pool must be upgraded to receive this stream", Meaning::PoolTooOld),
+    ("bookmark feature not enabled", Meaning::NoBookmarks),
     ("pool is read-only", Meaning::PoolReadOnly),
     ("pool I/O is currently suspended", Meaning::PoolSuspended),
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", Meaning::HostKeyMismatch),
