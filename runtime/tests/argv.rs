@@ -4,6 +4,7 @@
 
 use dormouse::exec::display;
 use dormouse::ssh::line;
+use dormouse::zfs::argv::Make;
 use dormouse::zfs::plan::{Base, Stream};
 use dormouse::zfs::{Bookmark, Guid, Kind, Snapshot, argv};
 use dormouse_generator::name::DatasetName;
@@ -48,16 +49,22 @@ fn nothing_is_ever_received_by_force_or_mounted() {
         "zfs receive -s -u -x mountpoint -o canmount=noauto -o readonly=on vault/a"
     );
     assert_eq!(volume.join(" "), "zfs receive -s -u -o volmode=none -o readonly=on vault/a");
-    let back = argv::receive_back(&name("tank/a b"), &snapshot("two three"));
+    let keyless = argv::receive_keyless(&name("vault/a"), Kind::Volume);
+    assert_eq!(
+        keyless.join(" "),
+        "zfs receive -s -u -o encryption=off -o volmode=none -o readonly=on vault/a"
+    );
+    let back = argv::receive_back(&name("tank/a b"), &snapshot("two three"), false);
     assert_eq!(display(&back), "zfs receive -s -u -o 'dormouse:restoring=1 two three' 'tank/a b'");
-    let several = argv::receives(&name("vault/a"), Kind::Volume, false, 3);
+    let several = argv::receives(&name("vault/a"), Kind::Volume, Make::Passive, 3);
     assert_eq!(several[0], volume);
     assert_eq!(
         several[1..].iter().map(|command| command.join(" ")).collect::<Vec<_>>(),
         ["zfs receive -s -u vault/a"; 2]
     );
-    assert_eq!(argv::receives(&name("vault/a"), Kind::Volume, true, 2), several[1..]);
-    for command in [filesystem, volume, back, several[1].clone(), argv::abandon(&name("vault/a"))] {
+    assert_eq!(argv::receives(&name("vault/a"), Kind::Volume, Make::Nothing, 2), several[1..]);
+    assert_eq!(argv::receives(&name("vault/a"), Kind::Volume, Make::Keyless, 1)[0], keyless);
+    for command in [filesystem, volume, keyless, back, several[1].clone(), argv::abandon(&name("vault/a"))] {
         assert!(command.iter().all(|word| !word.starts_with('-') || !word.contains('F')), "{command:?}");
     }
 }

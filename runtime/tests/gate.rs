@@ -108,11 +108,13 @@ fn it_starts_what_a_host_asks_for_word_by_word() {
             argv::list_histories([&name], true),
             argv::list_histories([&name, &dataset("vault/home/safe")], false),
             argv::list_these(&[format!("{name}@one two"), format!("{name}@two")]),
-            argv::create_placeholder(&name),
+            argv::create_placeholder(&name, false),
+            argv::create_placeholder(&name, true),
             argv::keep_record(&name, &record),
             argv::list_records([&name, &dataset("vault/home/safe")]),
             argv::receive(&name, Kind::Filesystem),
             argv::receive(&name, Kind::Volume),
+            argv::receive_keyless(&name, Kind::Filesystem),
             argv::abandon(&name),
             argv::send(&name, &Stream::Full { to: one.clone() }, true),
             argv::send(&name, &Stream::Step { from: Base::Snapshot(one.clone()), to: two.clone() }, false),
@@ -122,7 +124,7 @@ fn it_starts_what_a_host_asks_for_word_by_word() {
     }
     for above in ["vault", "vault/home"] {
         said.push(argv::list_datasets(&dataset(above), false, &[]));
-        said.push(argv::create_placeholder(&dataset(above)));
+        said.push(argv::create_placeholder(&dataset(above), false));
     }
     said.extend([
         argv::list_pool(POOL),

@@ -107,6 +107,19 @@ fn an_encrypted_copy_comes_back_raw_if_its_key_is_one_of_the_hosts() {
 }
 
 #[test]
+fn what_is_plain_below_a_raw_one_comes_back_without_its_key() {
+    let copies = datasets(&[
+        ("vault/safe*vault/safe", &[1]),
+        ("vault/safe/inner*vault/safe", &[1]),
+        ("vault/safe/open", &[1]),
+        ("vault/safe/open/below", &[1]),
+    ]);
+    let plan = Plan::new(&request(Wanted::Newest), &copies, &host(&[], &[])).unwrap();
+    let keyless: Vec<bool> = plan.pieces.iter().map(|piece| piece.keyless).collect();
+    assert_eq!(keyless, [false, false, true, false]);
+}
+
+#[test]
 fn a_tree_leaves_out_what_lacks_the_snapshot_or_a_place() {
     let copies = datasets(&[
         ("vault/safe", &[1, 2]),

@@ -2,13 +2,14 @@
 
 import pytest
 
-from checks.lab import pool, tree
+from checks.lab import pool, tree, wait
 from checks.lab.cycle import COPY, SOURCE, assert_complete, cycle, send
 from checks.lab.lab import Lab
 from checks.lab.pool import zfs
 from checks.lab.product import SAFE, Product
 
 SECRET, ITS_COPY = f"{SOURCE}/secret", f"{COPY}/secret"
+ENCRYPTED = ["-o", "encryption=on", "-o", "keyformat=passphrase", "-o", "keylocation=file:///root/key"]
 
 
 @pytest.fixture
@@ -16,8 +17,7 @@ def secret(product: Product) -> Lab:
     """An encrypted dataset in the tree, with one below it that has the same key."""
     home = product.lab.home
     home.put("/root/key", b"a long enough passphrase")
-    key = ["encryption=on", "keyformat=passphrase", "keylocation=file:///root/key"]
-    zfs(home, "create", *[part for option in key for part in ("-o", option)], SECRET)
+    zfs(home, "create", *ENCRYPTED, SECRET)
     zfs(home, "create", f"{SECRET}/child")
     tree.write(home, f"{SECRET}/child", "file", 1)
     return product.lab
@@ -99,8 +99,7 @@ def test_a_plain_tree_is_received_below_an_encrypted_parent(product: Product) ->
     """Where the archiver's own parent is encrypted and open, what arrives has its key."""
     lab = product.lab
     lab.archiver.put("/root/key", b"the archiver's passphrase")
-    key = ["encryption=on", "keyformat=passphrase", "keylocation=file:///root/key"]
-    zfs(lab.archiver, "create", *[part for option in [*key, "canmount=off"] for part in ("-o", option)], "vault/home")
+    zfs(lab.archiver, "create", *ENCRYPTED, "-o", "canmount=off", "vault/home")
     for name in ("one", "two"):
         tree.write(lab.home, SOURCE, name, 1)
         cycle(product, name)
@@ -126,3 +125,48 @@ def test_files_of_a_copy_that_the_archiver_cannot_open_come_back_another_way(pro
     zfs(secret.home, "load-key", "-L", "file:///root/key", beside)
     zfs(secret.home, "mount", beside)
     secret.home.run(["cmp", f"/{SECRET}/child/file", f"/{beside}/file"])
+
+
+def test_what_is_plain_below_an_encrypted_dataset_stays_plain_and_comes_back_so(product: Product, secret: Lab) -> None:
+    home, archiver = secret.home, secret.archiver
+    # What is below an encrypted dataset has its key, unless it was made without.
+    plain = ["open", "open/below", "disk", "many"]
+    zfs(home, "create", "-o", "encryption=off", f"{SECRET}/open")
+    zfs(home, "create", f"{SECRET}/open/below")
+    zfs(home, "create", "-o", "encryption=off", "-V", "8M", f"{SECRET}/disk")
+    zfs(home, "create", "-o", "encryption=off", f"{SECRET}/many")
+    # Of the holder there will only be what holds the one below it.
+    other = f"{SOURCE}/other"
+    zfs(home, "create", *ENCRYPTED, other)
+    zfs(home, "create", "-p", f"{other}/holder/leaf")
+
+    def step(name: str) -> None:
+        tree.write(home, f"{SECRET}/open", name, 1)
+        tree.snapshot(home, SOURCE, name)
+        zfs(home, "destroy", f"{other}/holder@{name}")
+
+    tree.write(home, f"{SECRET}/many", "file", 8)
+    step("one")
+    with secret.rate_limit(home, "4mbit"):
+        running = product.start("replicate")
+        wait.until(lambda: pool.received(archiver, f"{ITS_COPY}/many") > 0, "a part of it")
+        running.kill()
+        running.wait()
+    send(product)
+    for name in ("two", "three"):
+        step(name)
+        send(product)
+    for dataset in plain:
+        assert pool.value(archiver, "encryption", f"{ITS_COPY}/{dataset}") == "off"
+    assert pool.value(archiver, "keystatus", f"{COPY}/other/holder/leaf") == "unavailable"
+    assert "nothing to do" in product.run("replicate").stdout
+    assert product.run("verify").code == 0
+    back = product.run("restore", "-r", SECRET, "--to", "tank/back")
+    assert back.code == 0, back
+    for dataset in plain:
+        assert pool.value(home, "encryption", f"tank/back/{dataset}") == "off"
+    zfs(home, "load-key", "-L", "file:///root/key", "tank/back")
+    for dataset in ("", "/open"):
+        zfs(home, "mount", f"tank/back{dataset}")
+    home.run(["cmp", f"/{SECRET}/open/three", "/tank/back/open/three"])
+    home.run(["cmp", f"/dev/zvol/{SECRET}/disk", "/dev/zvol/tank/back/disk"])

@@ -29,17 +29,17 @@ impl Archiver {
             missing.push(name);
         }
         for name in missing.iter().rev() {
-            self.create_placeholder(name).await?;
+            self.create_placeholder(name, false).await?;
         }
         Ok(())
     }
 
-    /// Makes a dataset that only holds others.
+    /// Makes a dataset that only holds others, `keyless` below a copy whose key is on the host.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub async fn create_placeholder(&self, dataset: &DatasetName) -> Result<(), Error> {
-        self.change(&argv::create_placeholder(dataset)).await
+    pub async fn create_placeholder(&self, dataset: &DatasetName, keyless: bool) -> Result<(), Error> {
+        self.change(&argv::create_placeholder(dataset, keyless)).await
     }
 
     /// Renames a dataset with everything below it, or a snapshot.
@@ -84,8 +84,9 @@ impl Archiver {
     /// # Errors
     /// When it cannot be asked.
     pub async fn end_stale_receive(&self, dataset: &DatasetName, kind: Kind) -> Result<(), Error> {
-        // A new copy is received by another command than what comes after.
-        for receive in argv::receives(dataset, kind, false, 2) {
+        // A new copy is received by other commands than what comes after.
+        let receives = [argv::receive, argv::receive_keyless].map(|receive| receive(dataset, kind));
+        for receive in receives.into_iter().chain([argv::receive_as_sent(dataset)]) {
             let line = literal(&receive.join(" "));
             self.exit_code(&["pkill", "-f", "-x", &line]).await?;
         }

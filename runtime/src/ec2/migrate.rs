@@ -195,7 +195,7 @@ async fn jobs(archiver: &Archiver, from: &DatasetName, to: &DatasetName) -> Resu
 
 async fn copy_dataset(archiver: &Archiver, job: &Job) -> Result<(), Error> {
     let streams = match &job.decision {
-        Decision::Placeholder => return archiver.create_placeholder(&job.target).await,
+        Decision::Placeholder => return archiver.create_placeholder(&job.target, job.below_raw).await,
         Decision::Resume { token } => vec![argv::resume(token)],
         Decision::Send(streams) => {
             let raw = form::is_wanted(&job.source, Raw::Auto);

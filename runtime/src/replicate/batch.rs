@@ -13,7 +13,7 @@ use dormouse_generator::spec::Replication;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
-use super::dataset::{is_set, report};
+use super::dataset::{make, report};
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
 use super::stream::{self, Bounds, Broken, Counter, Receiving, Sending, Way};
@@ -149,7 +149,8 @@ impl<'a> Batches<'a> {
         for some in halves(&items) {
             commands.extend(some.iter().flat_map(|item| {
                 let (target, kind) = (&item.job.target, item.job.source.kind);
-                argv::receives(target, kind, is_set(&item.job, item.streams()), item.streams().count())
+                let make = make(&item.job, item.streams(), self.is_raw(item));
+                argv::receives(target, kind, make, item.streams().count())
             }));
             let arrivals: Vec<String> = some.iter().filter_map(|item| Some(item.job.arrival()?.0)).collect();
             commands.push(argv::list_these(&arrivals));
@@ -162,10 +163,7 @@ impl<'a> Batches<'a> {
         let receiving = Receiving { told, ..archiver.receiving(&commands, packed)? };
         let counters: Vec<Counter> = items.iter().map(|_| Counter::default()).collect();
         let sendings = items.iter().zip(&counters).flat_map(|(item, counter)| {
-            let (source, copy) = (&item.job.source, item.job.copy.as_ref());
-            let (root, wanted) = (&self.replication.target, self.replication.raw);
-            let raw = form::are_raw(item.streams(), source, copy, root, wanted);
-            let total = total.clone();
+            let (raw, total) = (self.is_raw(item), total.clone());
             item.streams().map(move |stream| Sending {
                 argv: argv::send(&item.job.source.name, stream, raw),
                 counters: vec![counter.clone(), total.clone()],
@@ -178,6 +176,11 @@ impl<'a> Batches<'a> {
             let result = stream::run(exec, sendings, &receiving, Way::ToArchiver, &bounds).await;
             Channel { items, counters, result, time: begin.elapsed() }
         })
+    }
+
+    fn is_raw(&self, item: &Item) -> bool {
+        let (source, copy) = (&item.job.source, item.job.copy.as_ref());
+        form::are_raw(item.streams(), source, copy, &self.replication.target, self.replication.raw)
     }
 
     async fn settle(

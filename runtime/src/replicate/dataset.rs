@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::output::{count, human_age, human_bytes};
 use crate::survey;
+use crate::zfs::argv::Make;
 use crate::zfs::conflict::{self, Move};
 use crate::zfs::listing::Datasets;
 use crate::zfs::plan::{Decision, Refusal, Stream, decide};
@@ -62,7 +63,10 @@ impl<'a> Sender<'a> {
     pub async fn anew(&self, archiver: &Archiver, job: Job) -> Result<Job, Error> {
         let (source, copy) = (self.source_now(&job).await?, archiver.dataset(&job.target).await?);
         Ok(match source {
-            Some(source) => Job::by_histories(source, job.target, copy, false, None),
+            Some(source) => {
+                let below_raw = job.below_raw;
+                Job { below_raw, ..Job::by_histories(source, job.target, copy, false, None) }
+            }
             None => Job { decision: Decision::NothingToSend, ..job },
         })
     }
@@ -97,7 +101,7 @@ impl<'a> Sender<'a> {
             return Err(Broken::Connection("it was lost before this dataset's turn".to_owned()).into());
         }
         if job.decision == Decision::Placeholder {
-            archiver.create_placeholder(&job.target).await?;
+            archiver.create_placeholder(&job.target, job.below_raw).await?;
             return Ok(Fate::NoSnapshots);
         }
         let delivered = match job.decision.clone() {
@@ -291,7 +295,7 @@ impl<'a> Sender<'a> {
                 let kept = human_bytes(bytes);
                 self.context.say(&format!("  {name}: resuming {to_name}; the archiver keeps {kept} of it"));
                 let sends = vec![argv::resume(token)];
-                self.carry(archiver, job, sends, false, estimate::read(text), outcome).await?;
+                self.carry(archiver, job, sends, Make::Passive, estimate::read(text), outcome).await?;
                 outcome.resumed = true;
                 outcome.snapshots += 1;
             }
@@ -313,7 +317,7 @@ impl<'a> Sender<'a> {
     ) -> Result<(), Stop> {
         let total = self.estimate(job, streams, raw).await;
         let sends = streams.iter().map(|stream| argv::send(&job.source.name, stream, raw)).collect();
-        self.carry(archiver, job, sends, is_set(job, streams), total, outcome).await?;
+        self.carry(archiver, job, sends, make(job, streams, raw), total, outcome).await?;
         outcome.snapshots += streams.iter().map(Stream::count).sum::<usize>();
         Ok(())
     }
@@ -336,7 +340,7 @@ impl<'a> Sender<'a> {
         archiver: &Archiver,
         job: &Job,
         sends: Vec<Vec<String>>,
-        is_set: bool,
+        make: Make,
         total: Option<u64>,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
@@ -344,7 +348,7 @@ impl<'a> Sender<'a> {
             true => Progress::bar(job.source.name.as_str(), total),
             false => Progress::quiet(),
         };
-        let receives = argv::receives(&job.target, job.source.kind, is_set, sends.len());
+        let receives = argv::receives(&job.target, job.source.kind, make, sends.len());
         let packed = self.replication.stream_compression.is_zstd();
         let receiving = archiver.receiving(&receives, packed)?;
         let sending = |argv| Sending { argv, counters: vec![progress.counter()] };
@@ -355,10 +359,14 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// Whether the copy has already what a receive sets: a new one has not.
-pub fn is_set<'s>(job: &Job, streams: impl IntoIterator<Item = &'s Stream>) -> bool {
+/// How the first of these streams makes the copy. `zfs receive` takes `encryption` for new datasets only.
+pub fn make<'s>(job: &Job, streams: impl IntoIterator<Item = &'s Stream>, raw: bool) -> Make {
     let is_new = streams.into_iter().any(|stream| matches!(stream, Stream::Full { .. }));
-    !is_new && job.copy.as_ref().is_some_and(|copy| copy.is_passive)
+    match &job.copy {
+        _ if is_new && job.below_raw && !raw => Make::Keyless,
+        Some(copy) if !is_new && copy.is_passive => Make::Nothing,
+        _ => Make::Passive,
+    }
 }
 
 /// Tells a person what has been sent.

@@ -17,6 +17,7 @@ use crate::zfs::Dataset;
 use crate::zfs::compare::{Finding, compare};
 use crate::zfs::conflict;
 use crate::zfs::cursor::Cursors;
+use crate::zfs::form;
 use crate::zfs::listing::Datasets;
 use crate::zfs::schedule::{self, Job, carries};
 
@@ -79,6 +80,8 @@ impl Run<'_> {
             let mut there = archiver.histories(there).await?;
             for dataset in here.into_values() {
                 let (target, carries) = (self.target(&dataset.name)?, carries(&dataset, source));
+                let (root, raw) = (&self.replication.target, self.replication.raw);
+                let below_raw = form::is_below_raw((&dataset.name, &target), (source, &copies), root, raw);
                 let copy = there.remove(&target);
                 // A dataset that was never sent from here was not renamed since.
                 if copy.is_none()
@@ -92,7 +95,8 @@ impl Run<'_> {
                 if let Some(losses) = losses.as_mut() {
                     losses.extend(lost(&dataset, copy.as_ref(), former, &cursors));
                 }
-                jobs.push(Job::by_histories(dataset, target, copy, carries, former));
+                let job = Job::by_histories(dataset, target, copy, carries, former);
+                jobs.push(Job { below_raw, ..job });
             }
         }
         schedule::sort(&mut jobs);

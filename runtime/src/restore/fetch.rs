@@ -118,14 +118,17 @@ impl<'a> Fetcher<'a> {
                 self.context.say(&format!("  {}: resuming", piece.name));
                 outcome.resumed = true;
                 let total = self.total(archiver, &argv::inspect_token(token)).await;
-                let receive = argv::receive_back(&piece.name, &piece.chosen);
+                let receive = argv::receive_back(&piece.name, &piece.chosen, false);
                 self.carry(archiver, piece, (&argv::resume(token), receive), total, outcome).await?;
             }
             Step::Streams(streams) => {
                 // What the first one says of the dataset stays.
-                let others = std::iter::repeat_with(|| argv::receive_as_sent(&piece.name));
-                let receives = std::iter::once(argv::receive_back(&piece.name, &piece.chosen)).chain(others);
-                for (stream, receive) in streams.iter().zip(receives) {
+                for (place, stream) in streams.iter().enumerate() {
+                    let makes = matches!(stream, Stream::Full { .. });
+                    let receive = match place {
+                        0 => argv::receive_back(&piece.name, &piece.chosen, piece.keyless && makes),
+                        _ => argv::receive_as_sent(&piece.name),
+                    };
                     self.stream(archiver, piece, stream, receive, outcome).await?;
                 }
             }

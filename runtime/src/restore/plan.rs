@@ -83,6 +83,8 @@ pub struct Piece {
     pub chosen: Snapshot,
     /// Whether the streams are raw.
     pub raw: bool,
+    /// Whether it is plain below one that comes back raw, whose key nobody has loaded yet.
+    pub keyless: bool,
     /// What to do first.
     pub step: Step,
 }
@@ -177,7 +179,9 @@ impl Plan {
             if request.only { snapshot.guid == chosen.guid } else { until }
         });
         let raw = copy.is_encrypted() && form::is_chain_raw(&copy, &request.root);
-        Ok(Piece { name: name.clone(), chosen, raw, step: Step::Done, copy })
+        let above = self.pieces.iter().find(|piece| Some(&piece.name) == name.parent().as_ref());
+        let keyless = !raw && above.is_some_and(|above| above.raw);
+        Ok(Piece { name: name.clone(), chosen, raw, keyless, step: Step::Done, copy })
     }
 
     /// Something must be left to bring back.

@@ -15,6 +15,10 @@ const PLACEHOLDER: &str = "dormouse:placeholder";
 /// Names a copy that has lost data, which is told by an archiver's root (`dormouse-damage.service`).
 const DAMAGED: &str = "dormouse:damaged";
 
+/// Has a new dataset go without the key that it would inherit (zfsprops(7), `encryption`). Where that key is
+/// not loaded, `zfs receive` of a plain stream ends with "inherited key must be loaded".
+const KEYLESS: [&str; 2] = ["-o", "encryption=off"];
+
 fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
@@ -203,18 +207,42 @@ pub fn inspect_token(token: &str) -> Vec<String> {
 /// Filesystem properties are errors on zvols, so the options depend on the kind.
 #[must_use]
 pub fn receive(dataset: &DatasetName, kind: Kind) -> Vec<String> {
+    receive_with(dataset, kind, vec![])
+}
+
+/// The same for a plain stream and a copy that goes without the key of the copy above it.
+#[must_use]
+pub fn receive_keyless(dataset: &DatasetName, kind: Kind) -> Vec<String> {
+    receive_with(dataset, kind, words(KEYLESS))
+}
+
+fn receive_with(dataset: &DatasetName, kind: Kind, options: Vec<String>) -> Vec<String> {
     let properties = match kind {
         Kind::Filesystem => words(["-x", "mountpoint", "-o", "canmount=noauto", "-o", "readonly=on"]),
         Kind::Volume => words(["-o", "volmode=none", "-o", "readonly=on"]),
     };
-    [words(["zfs", "receive", "-s", "-u"]), properties, words([dataset.as_str()])].concat()
+    [words(["zfs", "receive", "-s", "-u"]), options, properties, words([dataset.as_str()])].concat()
 }
 
-/// Receives several streams one after the other; the first as [`receive`] does, unless the copy has
-/// `is_set` already what that sets. To set it again costs a transaction group for each snapshot.
+/// How a copy is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    /// It is there, with all that [`receive`] sets: to set it again costs a transaction group for each snapshot.
+    Nothing,
+    /// As [`receive`] does.
+    Passive,
+    /// As [`receive_keyless`] does.
+    Keyless,
+}
+
+/// Receives several streams one after the other, the first so that it makes the copy.
 #[must_use]
-pub fn receives(dataset: &DatasetName, kind: Kind, is_set: bool, count: usize) -> Vec<Vec<String>> {
-    let first = if is_set { receive_as_sent(dataset) } else { receive(dataset, kind) };
+pub fn receives(dataset: &DatasetName, kind: Kind, make: Make, count: usize) -> Vec<Vec<String>> {
+    let first = match make {
+        Make::Nothing => receive_as_sent(dataset),
+        Make::Passive => receive(dataset, kind),
+        Make::Keyless => receive_keyless(dataset, kind),
+    };
     let others = std::iter::repeat_with(|| receive_as_sent(dataset));
     std::iter::once(first).chain(others).take(count).collect()
 }
@@ -237,12 +265,13 @@ pub fn rename(from: &str, to: &str) -> Vec<String> {
     words(["zfs", "rename", from, to])
 }
 
-/// Makes a dataset that only holds others.
+/// Makes a dataset that only holds others, `keyless` below a copy whose key is on the host.
 #[must_use]
-pub fn create_placeholder(dataset: &DatasetName) -> Vec<String> {
+pub fn create_placeholder(dataset: &DatasetName, keyless: bool) -> Vec<String> {
     let mark = format!("{PLACEHOLDER}={dataset}");
     let options = words(["-o", "canmount=off", "-o", "mountpoint=none", "-o", "readonly=on", "-o", &mark]);
-    [words(["zfs", "create"]), options, words([dataset.as_str()])].concat()
+    let key = if keyless { words(KEYLESS) } else { vec![] };
+    [words(["zfs", "create"]), key, options, words([dataset.as_str()])].concat()
 }
 
 /// Makes a bookmark of a snapshot.

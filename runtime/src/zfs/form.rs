@@ -8,6 +8,7 @@ use dormouse_generator::name::DatasetName;
 use dormouse_generator::spec::Raw;
 
 use super::Dataset;
+use super::listing::Datasets;
 use super::plan::Stream;
 
 /// Whether a first stream is raw: only an encrypted dataset can be sent so.
@@ -38,6 +39,22 @@ pub fn are_raw<'a>(
     match copy {
         Some(copy) if !begins => source.is_encrypted() && is_chain_raw(copy, root),
         _ => is_wanted(source, wanted),
+    }
+}
+
+/// Whether the copy above the one at `target` is raw, or will be: its key is on the host, so that a plain
+/// copy has to be made without it.
+#[must_use]
+pub fn is_below_raw(
+    (source, target): (&DatasetName, &DatasetName),
+    (here, there): (&Datasets, &Datasets),
+    root: &DatasetName,
+    wanted: Raw,
+) -> bool {
+    let above = |name: &DatasetName, all: &Datasets| name.parent().and_then(|name| all.get(&name).cloned());
+    match above(target, there) {
+        Some(copy) => is_chain_raw(&copy, root),
+        None => above(source, here).is_some_and(|source| is_wanted(&source, wanted)),
     }
 }
 
@@ -73,5 +90,25 @@ mod tests {
         }
         let open = dataset("tank/a", "-");
         assert!(!super::are_raw(&full, &open, None, &root, Raw::Always), "there is nothing to keep raw");
+    }
+
+    #[test]
+    fn what_lies_below_a_raw_copy_is_told_by_that_copy_or_by_what_it_will_be() {
+        let all = |datasets: &[&Dataset]| -> Datasets {
+            datasets.iter().map(|&dataset| (dataset.name.clone(), dataset.clone())).collect()
+        };
+        let name = |text: &str| DatasetName::new(text).unwrap();
+        let (source, target, root) = (name("tank/a/b"), name("vault/home/a/b"), name("vault/home"));
+        let is_below = |here: &Datasets, there: &[&Dataset], wanted| {
+            is_below_raw((&source, &target), (here, &all(there)), &root, wanted)
+        };
+        let secret = all(&[&dataset("tank/a", "tank/a")]);
+        let raw = dataset("vault/home/a", "vault/home/a");
+        for others in [dataset("vault/home/a", "-"), dataset("vault/home/a", "vault")] {
+            assert!(is_below(&secret, &[&raw], Raw::Never) && !is_below(&secret, &[&others], Raw::Auto));
+        }
+        assert!(is_below(&secret, &[], Raw::Auto) && !is_below(&secret, &[], Raw::Never));
+        let open = all(&[&dataset("tank/a", "-")]);
+        assert!(!is_below(&open, &[], Raw::Always) && !is_below(&Datasets::new(), &[], Raw::Always));
     }
 }

@@ -6,7 +6,7 @@ use dormouse_generator::spec::Raw;
 use super::cursor::Cursors;
 use super::listing::Datasets;
 use super::plan::{Base, Decision, Refusal, Stream, common, decide, decide_by_cursor, too_long};
-use super::{Dataset, Kind, Snapshot};
+use super::{Dataset, Kind, Snapshot, form};
 
 /// Most snapshots of a dataset that are held while they are under way, besides the newest. A long
 /// run has passed the first ones when it is interrupted; the next one holds what it resumes. Each
@@ -35,6 +35,8 @@ pub struct Job {
     pub age: Option<u64>,
     /// Whether the copy was seen, or is known, to have the host's newest snapshot.
     pub arrived: bool,
+    /// Whether the copy above it is raw: [`form::is_below_raw`].
+    pub below_raw: bool,
 }
 
 impl Job {
@@ -125,7 +127,8 @@ impl Job {
             }
             _ => false,
         };
-        Self { needs, age: base.map(Base::createtxg), arrived, source, target, copy, decision }
+        let age = base.map(Base::createtxg);
+        Self { needs, age, arrived, below_raw: false, source, target, copy, decision }
     }
 
     /// Forgets the snapshots that no later step looks at: a tree may have millions.
@@ -216,7 +219,9 @@ pub fn schedule(
     let job = |dataset: &Dataset| {
         let name = to.join(dataset.name.relative_to(from).unwrap_or_default())?;
         let copy = target.get(&name).cloned();
-        Ok::<_, String>(Job::by_histories(dataset.clone(), name, copy, carries(dataset, source), None))
+        let below_raw = form::is_below_raw((&dataset.name, &name), (source, target), to, Raw::Auto);
+        let job = Job::by_histories(dataset.clone(), name, copy, carries(dataset, source), None);
+        Ok::<_, String>(Job { below_raw, ..job })
     };
     let mut jobs = source.values().map(job).collect::<Result<Vec<_>, _>>()?;
     sort(&mut jobs);

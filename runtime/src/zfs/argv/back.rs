@@ -2,7 +2,7 @@
 
 use dormouse_generator::name::DatasetName;
 
-use super::{list, set, snapshot, words};
+use super::{KEYLESS, list, set, snapshot, words};
 use crate::zfs::scratch::Scratch;
 use crate::zfs::{Snapshot, listing};
 
@@ -12,11 +12,12 @@ const RESTORING: &str = "dormouse:restoring";
 
 /// Receives a stream into a dataset of the host that is brought back: resumable, unmounted, never with
 /// `-F`. Streams are sent without properties (zfs-send(8) `-p`), so what the archiver set on its copy
-/// stays there, and the dataset inherits from the one above it.
+/// stays there, and the dataset inherits from the one above it; but for its key, if it is `keyless`.
 #[must_use]
-pub fn receive_back(dataset: &DatasetName, until: &Snapshot) -> Vec<String> {
+pub fn receive_back(dataset: &DatasetName, until: &Snapshot, keyless: bool) -> Vec<String> {
     let mark = format!("{RESTORING}={} {}", until.guid, until.name);
-    words(["zfs", "receive", "-s", "-u", "-o", &mark, dataset.as_str()])
+    let key = if keyless { words(KEYLESS) } else { vec![] };
+    [words(["zfs", "receive", "-s", "-u"]), key, words(["-o", &mark, dataset.as_str()])].concat()
 }
 
 /// Lists which datasets are being brought back, at and below this one: name, value.

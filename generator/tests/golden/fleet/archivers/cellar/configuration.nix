@@ -288,10 +288,10 @@ in
           ;;
         "zfs recv") allowed zfs receive "''${@:3}" ;;
         "zfs receive")
-          only "-A -s -u -v" "-o=canmount=noauto -o=readonly=on -o=volmode=none -x=mountpoint" own_dataset "''${@:3}"
+          only "-A -s -u -v" "-o=canmount=noauto -o=encryption=off -o=readonly=on -o=volmode=none -x=mountpoint" own_dataset "''${@:3}"
           ;;
         "zfs create")
-          only "-u" "-o=canmount=off -o=mountpoint=none -o=readonly=on -o=dormouse:placeholder=*" near "''${@:3}"
+          only "-u" "-o=canmount=off -o=encryption=off -o=mountpoint=none -o=readonly=on -o=dormouse:placeholder=*" near "''${@:3}"
           ;;
         "zfs set")
           # What was set on a dataset at home.
