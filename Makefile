@@ -46,7 +46,7 @@ fuzz: setup
 
 # What it is built of costs minutes for each release.
 ZFS_TESTS := cut_after_bytes cycles follow_delete interruptions many_datasets nasty_conflicts nasty_encryption \
-	nasty_limits nasty_moments nasty_tokens nothing_to_do restore verify
+	nasty_limits nasty_moments nasty_sources nasty_tokens nothing_to_do restore verify
 test-zfs: build $(VENV)/ready
 	for suite in $(or $(SUITES),bookworm bookworm-backports); do \
 		$(ROOT) env DORMOUSE_LAB_SUITE=$$suite DORMOUSE_CACHE=$(DORMOUSE_CACHE)/$$suite \

@@ -164,7 +164,9 @@ def measure(bench: Bench, sizes: dict[str, Tree], asked: list[str]) -> Iterator[
         yield full
     if "big" in asked:
         trees.plant(bench.lab, sizes["big"])
-        yield bench.full(sizes["big"], rounds=ROUNDS, alone=True)
+        full = bench.full(sizes["big"], rounds=ROUNDS, alone=True)
+        full.note = bench.share(sizes["big"])
+        yield full
     if "deep" in asked:
         trees.plant(bench.lab, sizes["deep"])
         yield bench.full(sizes["deep"], rounds=1, alone=True)
