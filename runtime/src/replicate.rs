@@ -210,6 +210,8 @@ impl<'a> Run<'a> {
             let mark = Settling::default();
             return Ok(Survey { datasets, mark, complete: true, settled: true, refused: vec![] });
         }
+        let is_elsewhere = |mark: &String| Mark::is_elsewhere(mark, self.replication);
+        let is_elsewhere = mark.as_ref().is_some_and(is_elsewhere);
         let is_of = |mark: &String| Mark::is_of(mark, &datasets, self.replication);
         let settled = !audit && mark.as_ref().is_some_and(is_of);
         let may_ask = audit || mark.is_some();
@@ -223,7 +225,7 @@ impl<'a> Run<'a> {
             }
         };
         let refused = self.take_refused(&mut datasets).await?;
-        let complete = !audit && survey::is_complete(&datasets, &self.cursors());
+        let complete = !audit && !is_elsewhere && survey::is_complete(&datasets, &self.cursors());
         // Who has nothing to ask waits for no answer.
         if !complete && !is_connected {
             connecting.await;

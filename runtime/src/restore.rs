@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use self::fetch::Fetcher;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
-use self::plan::{Piece, Plan, Request, Step};
+use self::plan::{Holder, Piece, Plan, Request, Step};
 use self::properties::Properties;
 use self::refusal::Refusal;
 use self::swap::{Aside, Swap};
@@ -38,6 +38,7 @@ use crate::output::count;
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::replicate::stream::Bounds;
+use crate::zfs::argv;
 
 /// A restore from one replication's copies.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl<'a> Restore<'a> {
     pub async fn restore(&self, sessions: &mut Sessions<'a>, bounds: &Bounds) -> Result<Outcome, Error> {
         let (began, context) = (Instant::now(), self.run.context);
         let _lock = Lock::take(&folder::runtime()?, &context.spec.name, self.run.name)?;
-        let Plan { pieces, left } = self.plan(sessions).await?;
+        let Plan { pieces, holders, left } = self.plan(sessions).await?;
         let archiver = sessions.get(&self.run.replication.archiver).await?;
         let (datasets, from) = (count(pieces.len(), "dataset"), &self.request.archiver);
         context.say(&format!("{}: {datasets} from {from}", self.run.name));
@@ -100,7 +101,11 @@ impl<'a> Restore<'a> {
             false => Properties::default(),
         };
         let (fetcher, mut outcomes) = (Fetcher::new(context, bounds), Vec::<DatasetOutcome>::new());
+        let mut holders = holders.into_iter().peekable();
         for piece in &pieces {
+            while let Some(holder) = holders.next_if(|holder| holder.name < piece.name) {
+                warnings.push(self.make(&holder).await);
+            }
             let outcome = match missing_parent(piece, &outcomes) {
                 Some(outcome) => outcome,
                 None => fetcher.fetch(archiver, piece).await,
@@ -153,6 +158,17 @@ impl<'a> Restore<'a> {
             datasets: outcomes,
             warnings,
         })
+    }
+}
+
+impl Restore<'_> {
+    /// Makes what others lie below, and says so. Where that fails, so do they.
+    async fn make(&self, Holder { name, keyless }: &Holder) -> String {
+        let create = argv::create_holder(name, *keyless);
+        match self.run.context.exec.run(&create, host::LOOK).await {
+            Ok(_) => format!("{name} was made to hold others, for the archiver has no snapshot of it"),
+            Err(error) => format!("{name} was not made, which others lie below: {error}"),
+        }
     }
 }
 

@@ -59,8 +59,17 @@ fn a_mark_knows_its_datasets_whatever_happens_to_their_snapshots() {
         let changed = changed.join("\n").replacen(before, after, 1);
         assert!(!is_of(&changed, "vault/a"), "{before:?} to {after:?}");
     }
-    let former = kept.rsplit_once(':').unwrap().0;
+    let former = kept.rsplitn(3, ':').last().unwrap();
     assert!(is_valid(former, TREE, 2000) && !Mark::is_of(former, &tree(TREE), &replication("vault/a")));
+}
+
+#[test]
+fn a_mark_knows_its_target_whatever_happens_to_the_datasets() {
+    let kept = Mark::new(&tree(TREE), &replication("vault/a"), 1002).unwrap().to_string();
+    assert!(!Mark::is_elsewhere(&kept, &replication("vault/a")));
+    assert!(Mark::is_elsewhere(&kept, &replication("vault/b")));
+    let former = kept.rsplit_once(':').unwrap().0;
+    assert!(!Mark::is_elsewhere(former, &replication("vault/b")), "it does not say");
 }
 
 #[test]

@@ -120,6 +120,29 @@ fn what_is_plain_below_a_raw_one_comes_back_without_its_key() {
 }
 
 #[test]
+fn what_only_holds_others_is_made_for_them() {
+    let copies = datasets(&[
+        ("vault/safe*vault/safe", &[1]),
+        ("vault/safe/empty", &[]),
+        ("vault/safe/holder", &[]),
+        ("vault/safe/holder/inner", &[]),
+        ("vault/safe/holder/inner/leaf", &[1]),
+    ]);
+    let plan = Plan::new(&request(Wanted::Newest), &copies, &host(&[], &[])).unwrap();
+    let pieces: Vec<_> = plan.pieces.iter().map(|piece| piece.name.as_str()).collect();
+    assert_eq!(pieces, ["tank/safe", "tank/safe/holder/inner/leaf"]);
+    let holders: Vec<_> = plan.holders.iter().map(|each| (each.name.as_str(), each.keyless)).collect();
+    assert_eq!(holders, [("tank/safe/holder", true), ("tank/safe/holder/inner", false)]);
+    assert_eq!(plan.left.iter().map(|left| left.name.as_str()).collect::<Vec<_>>(), ["tank/safe/empty"]);
+    let made = host(&[("tank/safe/holder", &[])], &[]);
+    let plan = Plan::new(&request(Wanted::Newest), &copies, &made).unwrap();
+    assert_eq!(
+        plan.holders.iter().map(|each| each.name.as_str()).collect::<Vec<_>>(),
+        ["tank/safe/holder/inner"]
+    );
+}
+
+#[test]
 fn a_tree_leaves_out_what_lacks_the_snapshot_or_a_place() {
     let copies = datasets(&[
         ("vault/safe", &[1, 2]),

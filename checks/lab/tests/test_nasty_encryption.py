@@ -170,3 +170,6 @@ def test_what_is_plain_below_an_encrypted_dataset_stays_plain_and_comes_back_so(
         zfs(home, "mount", f"tank/back{dataset}")
     home.run(["cmp", f"/{SECRET}/open/three", "/tank/back/open/three"])
     home.run(["cmp", f"/dev/zvol/{SECRET}/disk", "/dev/zvol/tank/back/disk"])
+    back = product.run("restore", "-r", other, "--to", "tank/others")
+    assert back.code == 0 and "tank/others/holder was made to hold others" in back.stderr, back
+    zfs(home, "load-key", "-L", "file:///root/key", "tank/others/holder/leaf")

@@ -2,8 +2,8 @@
 
 from checks.lab import tree
 from checks.lab.accounting import counted
-from checks.lab.cycle import SOURCE, send
-from checks.lab.product import Product
+from checks.lab.cycle import SOURCE, cycle, send
+from checks.lab.product import SAFE, Product
 
 
 def test_nothing_to_do_starts_one_zfs_and_no_ssh(product: Product) -> None:
@@ -26,3 +26,18 @@ def test_nothing_to_do_starts_one_zfs_and_no_ssh(product: Product) -> None:
         assert idle["ssh"] == 0, idle
         # Only the controller's question after its counters may be answered by it.
         assert lab.sent(lab.archiver) - sent < 2_000
+
+
+def test_another_target_gets_all_that_there_is_though_nothing_is_new(product: Product) -> None:
+    lab, other = product.lab, "vault/home/elsewhere"
+    cycle(product, "one")
+    product.replications["safe"] = {**SAFE, "target": other}
+    product.generate()
+    product.install_home()
+    if lab.home.run(["zfs", "get", "-H", "snapshots_changed", "tank"], check=False).code != 0:
+        # Without times nothing is remembered of a target, until there is something to send.
+        tree.snapshot(lab.home, SOURCE, "two")
+    done = product.run("replicate")
+    assert done.code == 0, done
+    assert tree.guids(lab.archiver, other) == tree.guids(lab.home, SOURCE)
+    assert "nothing to do" in product.run("replicate").stdout

@@ -154,6 +154,9 @@ impl Arguments {
             let bytes = bytes.map_or_else(String::new, |bytes| format!(", about {}", human_bytes(bytes)));
             println!("  {} -> {}: {}{bytes}", piece.copy.name, piece.name, words(piece));
         }
+        for holder in &plan.holders {
+            println!("  {}: made to hold others", holder.name);
+        }
         for left in &plan.left {
             println!("  not {}: {}", left.name, left.why);
         }
@@ -213,6 +216,7 @@ fn document(restore: &Restore<'_>, plan: &Plan, steps: &[(&Piece, Option<u64>)])
         "replication": restore.run.name,
         "archiver": restore.request.archiver,
         "datasets": steps.iter().map(step).collect::<Vec<_>>(),
+        "holders": plan.holders.iter().map(|holder| &holder.name).collect::<Vec<_>>(),
         "left": left,
     })
 }

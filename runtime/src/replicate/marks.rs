@@ -160,7 +160,7 @@ pub fn unmarked(errors: &[exec::Error], pool: &str) -> Option<String> {
     };
     let datasets = count(errors.len(), "dataset");
     Some(format!(
-        "{datasets} without a bookmark, so keep the newest snapshots here, which the next increments need: {error}; {then}"
+        "{datasets} sent without a bookmark, and the next increments need their newest snapshots here: {error}; {then}"
     ))
 }
 

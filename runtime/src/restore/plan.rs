@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 use crate::zfs::listing::Datasets;
 use crate::zfs::plan::{Base, Stream, common, streams};
 use crate::zfs::token::{Stale, Token};
-use crate::zfs::{Dataset, Guid, Snapshot, conflict, form};
+use crate::zfs::{Dataset, Guid, Kind, Snapshot, conflict, form};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -89,6 +89,15 @@ pub struct Piece {
     pub step: Step,
 }
 
+/// A dataset of which the archiver has no snapshot, made anew since others lie below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// What it is called on this host.
+    pub name: DatasetName,
+    /// Whether the one above it comes back raw, whose key nobody has loaded yet.
+    pub keyless: bool,
+}
+
 /// A dataset that is not brought back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
@@ -117,6 +126,8 @@ pub enum Why {
 pub struct Plan {
     /// What is.
     pub pieces: Vec<Piece>,
+    /// What is made for it.
+    pub holders: Vec<Holder>,
     /// What is not.
     pub left: Vec<Left>,
 }
@@ -131,13 +142,21 @@ impl Plan {
             let (dataset, copy) = (request.dataset.clone(), request.copy.clone());
             return Err(Refusal::NoCopy { archiver: request.archiver.clone(), dataset, copy });
         }
-        let mut plan = Self { pieces: vec![], left: vec![] };
+        let mut plan = Self { pieces: vec![], holders: vec![], left: vec![] };
         for copy in copies.values() {
             let relative = copy.name.relative_to(&request.copy).unwrap_or_default();
             // A name that is too long for this host cannot have come from it.
             let Ok(name) = request.to.join(relative) else { continue };
             match plan.choose(request, copy, relative, &name, host) {
                 Ok(piece) => plan.pieces.push(piece),
+                Err(Why::NoSnapshot(_))
+                    if plan.has_place_for(&name, host) && holds(copy, request, copies) =>
+                {
+                    let keyless = plan.is_below_raw(&name);
+                    // An interrupted restore may have made it.
+                    let is_new = !host.datasets.contains_key(&name);
+                    plan.holders.extend(is_new.then_some(Holder { name, keyless }));
+                }
                 Err(why) => plan.left.push(Left { name, why }),
             }
         }
@@ -163,12 +182,8 @@ impl Plan {
         }
         let chosen = request.wanted.of(copy).cloned();
         let chosen = chosen.ok_or_else(|| Why::NoSnapshot(request.wanted.to_string()))?;
-        if !relative.is_empty()
-            && let Some(parent) = name.parent()
-            && !host.datasets.contains_key(&parent)
-            && !self.pieces.iter().any(|piece| piece.name == parent)
-        {
-            return Err(Why::NoParent(parent));
+        if !relative.is_empty() && !self.has_place_for(name, host) {
+            return Err(Why::NoParent(name.parent().unwrap_or_else(|| name.clone())));
         }
         if relative.is_empty() && !host.has_parent {
             return Err(Why::NoParent(name.parent().unwrap_or_else(|| name.clone())));
@@ -179,9 +194,21 @@ impl Plan {
             if request.only { snapshot.guid == chosen.guid } else { until }
         });
         let raw = copy.is_encrypted() && form::is_chain_raw(&copy, &request.root);
-        let above = self.pieces.iter().find(|piece| Some(&piece.name) == name.parent().as_ref());
-        let keyless = !raw && above.is_some_and(|above| above.raw);
+        let keyless = !raw && self.is_below_raw(name);
         Ok(Piece { name: name.clone(), chosen, raw, keyless, step: Step::Done, copy })
+    }
+
+    /// Whether the dataset above is there, or comes.
+    fn has_place_for(&self, name: &DatasetName, host: &Host) -> bool {
+        let Some(parent) = name.parent() else { return true };
+        let pieces = self.pieces.iter().map(|piece| &piece.name);
+        let mut coming = pieces.chain(self.holders.iter().map(|holder| &holder.name));
+        host.datasets.contains_key(&parent) || coming.any(|name| *name == parent)
+    }
+
+    fn is_below_raw(&self, name: &DatasetName) -> bool {
+        let mut above = self.pieces.iter().filter(|piece| Some(&piece.name) == name.parent().as_ref());
+        above.any(|above| above.raw)
     }
 
     /// Something must be left to bring back.
@@ -200,6 +227,18 @@ impl Plan {
             }),
         }
     }
+}
+
+/// Whether a copy was only made to hold others, of which some come back.
+fn holds(copy: &Dataset, request: &Request, copies: &Datasets) -> bool {
+    let is_below = |other: &Dataset| other.name != copy.name && other.name.is_within(&copy.name);
+    let comes = |other: &Dataset| {
+        let relative = other.name.relative_to(&request.copy).unwrap_or_default();
+        !conflict::is_aside(relative) && request.wanted.of(other).is_some()
+    };
+    copy.kind == Kind::Filesystem
+        && copy.snapshots.is_empty()
+        && copies.values().any(|other| is_below(other) && comes(other))
 }
 
 /// What to do next for a dataset. `continued` says that a restore of these datasets was interrupted,

@@ -13,7 +13,8 @@
 //!
 //! A second digest leaves the times out. While that one is the same, no dataset was made, renamed or
 //! destroyed since, so that every copy is where it was: then the cursors say all that there is to know
-//! about the archiver.
+//! about the archiver. A third one is of the target alone: when the spec names another, the cursors tell of
+//! copies that are elsewhere.
 
 use std::fmt::{self, Write as _};
 
@@ -30,6 +31,7 @@ pub struct Mark {
     at: i64,
     digest: String,
     shape: String,
+    target: String,
 }
 
 /// The name of the property. The names of its parts hold no dot (`dormouse_generator::validate`).
@@ -50,8 +52,12 @@ impl Mark {
     #[must_use]
     pub fn new(datasets: &Datasets, replication: &Replication, at: i64) -> Option<Self> {
         let settled = last_change(datasets).is_some_and(|change| change < at);
-        let changes = || digest(datasets, replication);
-        settled.then(|| Self { at, digest: changes(), shape: shape(datasets, replication) })
+        settled.then(|| Self {
+            at,
+            digest: digest(datasets, replication),
+            shape: shape(datasets, replication),
+            target: target(replication),
+        })
     }
 
     /// Whether the property `kept` says that nothing has happened since; `now` in seconds since
@@ -69,12 +75,18 @@ impl Mark {
     pub fn is_of(kept: &str, datasets: &Datasets, replication: &Replication) -> bool {
         kept.split(':').nth(2) == Some(&shape(datasets, replication))
     }
+
+    /// Whether the property `kept` is of another target. Marks of former versions do not say.
+    #[must_use]
+    pub fn is_elsewhere(kept: &str, replication: &Replication) -> bool {
+        kept.split(':').nth(3).is_some_and(|kept| kept != target(replication))
+    }
 }
 
 impl fmt::Display for Mark {
     /// As the property holds it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.at, self.digest, self.shape)
+        write!(f, "{}:{}:{}:{}", self.at, self.digest, self.shape, self.target)
     }
 }
 
@@ -99,6 +111,10 @@ fn shape(datasets: &Datasets, replication: &Replication) -> String {
         hash.update(format!("\n{}", identity(dataset)));
     }
     hex(hash)
+}
+
+fn target(replication: &Replication) -> String {
+    hex(Sha256::new_with_prefix(replication.target.as_str()))
 }
 
 fn identity(dataset: &Dataset) -> String {

@@ -20,6 +20,13 @@ pub fn receive_back(dataset: &DatasetName, until: &Snapshot, keyless: bool) -> V
     [words(["zfs", "receive", "-s", "-u"]), key, words(["-o", &mark, dataset.as_str()])].concat()
 }
 
+/// Makes a dataset on the host that only holds others, `keyless` below one whose key is not loaded.
+#[must_use]
+pub fn create_holder(dataset: &DatasetName, keyless: bool) -> Vec<String> {
+    let key = if keyless { words(KEYLESS) } else { vec![] };
+    [words(["zfs", "create", "-o", "canmount=off"]), key, words([dataset.as_str()])].concat()
+}
+
 /// Lists which datasets are being brought back, at and below this one: name, value.
 #[must_use]
 pub fn list_restoring(dataset: &DatasetName) -> Vec<String> {
