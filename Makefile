@@ -33,8 +33,8 @@ demo: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab demo
 
 # The lab's image is made while the code is compiled, which leaves one of two processors idle.
-test:
-	$(MAKE) --jobs=2 check image
+test: setup $(VENV)/ready
+	$(MAKE) image & image=$$!; $(MAKE) check; checked=$$?; wait $$image && exit $$checked
 	$(MAKE) fuzz lab
 
 test-long: build $(VENV)/ready

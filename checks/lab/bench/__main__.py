@@ -167,7 +167,7 @@ def measure(bench: Bench, sizes: dict[str, Tree], asked: list[str]) -> Iterator[
         yield full
     if "big" in asked:
         trees.plant(bench.lab, sizes["big"])
-        full = bench.full(sizes["big"], rounds=ROUNDS, alone=True)
+        full = bench.full(sizes["big"], rounds=2, alone=True)
         full.note = bench.share(sizes["big"])
         yield full
     if "deep" in asked:
