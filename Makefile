@@ -76,7 +76,7 @@ nix: build
 	checks/nix-checks.sh
 
 image: $(VENV)/ready
-	$(ROOT) $(PYTHON) -m checks.lab build
+	$(ROOT) $(PYTHON) -m checks.lab install
 
 lab: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab test

@@ -20,7 +20,9 @@ WORKERS = ["-n", "2", "--dist", "loadscope", "-p", "checks.lab.tests.schedule"]
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.lab", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    build = commands.add_parser("build", help="make the machines' image, unless it is there")
+    install = commands.add_parser("install", help="make the machines' image, unless it is there; boots nothing")
+    install.set_defaults(do=install_image)
+    build = commands.add_parser("build", help="the same, and save the state of a booted machine")
     build.set_defaults(do=build_image)
     test = commands.add_parser("test", help="run the tests; further arguments go to pytest")
     test.set_defaults(do=run_tests)
@@ -36,6 +38,11 @@ def main() -> int:
     with ended_by_terminate():
         result: int = arguments.do(rest)
     return result
+
+
+def install_image(_: list[str]) -> int:
+    print(image.get().path)
+    return 0
 
 
 def build_image(_: list[str]) -> int:
