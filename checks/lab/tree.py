@@ -14,7 +14,9 @@ def snapshot(vm: Vm, root: str, name: str) -> None:
 def write(vm: Vm, dataset: str, name: str, mebibytes: int) -> None:
     """Writes a file of random bytes, which do not compress, into a dataset."""
     target = f"of=/{dataset}/{name}"
-    vm.run(["dd", "if=/dev/urandom", target, "bs=1M", f"count={mebibytes}", "status=none"])
+    # An emulated processor makes more than 4 MiB of random bytes in a second.
+    timeout = 120 + mebibytes / 4
+    vm.run(["dd", "if=/dev/urandom", target, "bs=1M", f"count={mebibytes}", "status=none"], timeout=timeout)
 
 
 def guids(vm: Vm, root: str) -> Guids:

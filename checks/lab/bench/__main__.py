@@ -34,7 +34,7 @@ SIZES = {
     "line": Tree("line", 30, 3),
     "few": FEW,
     "data": Tree("data", 1, 1, mebibytes=1024),
-    "big": Tree("big", 1, 1, mebibytes=3072),
+    "big": Tree("big", 1, 1, mebibytes=2048),
     "deep": Tree("deep", 1, 1000),
     "large": Tree("large", 100, 5),
     "wide": Tree("wide", 100, 50, newest_only=True),
