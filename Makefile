@@ -34,7 +34,7 @@ demo: build $(VENV)/ready
 
 # The lab's image is made while the code is compiled, which leaves one of two processors idle.
 test: setup $(VENV)/ready
-	$(MAKE) image & image=$$!; $(MAKE) check; checked=$$?; wait $$image && exit $$checked
+	$(MAKE) -o setup image & image=$$!; $(MAKE) -o setup check; checked=$$?; wait $$image && exit $$checked
 	$(MAKE) fuzz lab
 
 test-long: build $(VENV)/ready
