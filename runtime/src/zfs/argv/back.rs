@@ -2,7 +2,8 @@
 
 use dormouse_generator::name::DatasetName;
 
-use super::{KEYLESS, list, set, snapshot, words};
+use super::copy::KEYLESS;
+use super::{list, set, snapshot, words};
 use crate::zfs::scratch::Scratch;
 use crate::zfs::{Snapshot, listing};
 
