@@ -156,11 +156,15 @@ pub fn unmarked(errors: &[exec::Error], pool: &str) -> Option<String> {
         Some(Meaning::NoBookmarks) => {
             format!("`zpool upgrade {pool}` enables bookmarks (an older ZFS cannot import it afterwards)")
         }
-        _ => "a run makes them once the pool takes them".to_owned(),
+        Some(Meaning::NoSpace) => {
+            format!("a run makes them when there is room: `zfs list -o space -r {pool}` shows what fills it")
+        }
+        _ => format!("a run makes them once {pool} is imported writable: `zpool get readonly {pool}`"),
     };
     let datasets = count(errors.len(), "dataset");
     Some(format!(
-        "{datasets} sent without a bookmark, and the next increments need their newest snapshots here: {error}; {then}"
+        "{datasets} sent without a bookmark; what arrives is whole, but the next increments need their newest \
+         snapshots here: {error}; {then}"
     ))
 }
 
