@@ -6,6 +6,7 @@ import statistics
 import time
 from dataclasses import dataclass, field
 
+from checks.lab import product
 from checks.lab.lab import Lab
 
 HEAD = """# Benchmarks
@@ -54,6 +55,7 @@ def versions(peers: dict[str, str], lab: Lab) -> str:
     """When something was measured, and of what."""
     system = lab.home.run(["sh", "-c", "zfs version | head -n 1; uname -r; nproc"]).stdout.split("\n")
     ours = lab.home.run(["/usr/local/bin/dormouse", "--version"]).stdout.strip()
+    ours += f" ({product.binary('dormouse').parent.name} build)"
     tools = ", ".join([ours, *(f"{name} {version}" for name, version in peers.items())])
     where = f"{system[0]}, Linux {system[1]}, processors of each: {system[2]}"
     return f"Measured on {time.strftime('%Y-%m-%d')}: {tools}; {where}."
