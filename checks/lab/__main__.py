@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from checks.lab import bench_wake, demo, image, lab, saved_state, soak
+from checks.lab import backend, bench_wake, demo, lab, soak
 from checks.lab.signals import ended_by_terminate
 
 HERE = Path(__file__).parent
@@ -41,12 +41,14 @@ def main() -> int:
 
 
 def install_image(_: list[str]) -> int:
-    print(image.get().path)
+    print(backend.get().image().path)
     return 0
 
 
 def build_image(_: list[str]) -> int:
-    print(saved_state.get(image.get()).path)
+    chosen = backend.get()
+    chosen.saved(chosen.image())
+    print(chosen.image().path)
     return 0
 
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.lab import process, saved_state
+from checks.lab import process
+from checks.lab.backend import SavedState, Wiring
 from checks.lab.image import Image
-from checks.lab.machine import Backends
 from checks.lab.network import PREFIX_LENGTH, Network
 from checks.lab.process import Result
-from checks.lab.vm import Vm
+from checks.lab.vm import BOOT_TIMEOUT, Vm
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Instance(Vm):
     def boot(self, image: Image) -> None:
         """Starts it and returns at once."""
         self.power_on(image, wake=False)
-        self._let_run(60)
+        self.guest.let_run(60)
 
     def wait_lab(self) -> None:
         """Waits for the lab's own way in."""
-        self._introduce(saved_state.BOOT_TIMEOUT)
+        self._introduce(BOOT_TIMEOUT)
 
     def enter(self, login: Login, argv: Sequence[str], *, timeout: float = 60) -> Result:
         """Runs a command through the sshd that the configuration set up."""
@@ -71,12 +71,13 @@ class Instance(Vm):
 
     def wait_off(self, timeout: float = 120) -> None:
         """Waits until it has powered itself off."""
-        assert self._qemu is not None
-        self._qemu.wait(timeout)
+        assert self._guest is not None
+        self._guest.program.wait(timeout)
         self.kill()
 
-    def _backends(self, image: Image, wake: bool) -> Backends:
-        if wake:
-            return super()._backends(image, wake)
+    def _wiring(self, image: Image, saved: SavedState | None) -> Wiring:
+        if saved:
+            return super()._wiring(image, saved)
         arguments = f"lab.ec2={self.address}/{PREFIX_LENGTH}"
-        return Backends(self.folder, self.tap, self.disk, keep_root=True, arguments=arguments)
+        inside, place = self._network.inside, self._place()
+        return Wiring(self.folder, self.tap, self.disk, inside, keep_root=True, arguments=arguments, number=place)

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from checks.lab import evidence, image, network, owner, process, saved_state, vm
+from checks.lab import backend, disk, evidence, network, owner, process
+from checks.lab.disk import Disk
 from checks.lab.network import Network
 from checks.lab.pool import Pool
 from checks.lab.process import CommandFailed
@@ -18,7 +19,15 @@ DISK_SIZE = 8 << 30
 NUMBERS = {"home": 10, "archiver": 20}
 Each = TypeVar("Each")
 Came = TypeVar("Came")
-TOOLS = ["qemu-system-x86_64", "ip", "bridge", "nsenter", "setpriv", "ssh", "ssh-keygen", "mkfs.ext4"]
+TOOLS = {
+    "ip": "iproute2",
+    "bridge": "iproute2",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "mkfs.ext4": "e2fsprogs",
+}
 
 
 class Lab:
@@ -78,8 +87,8 @@ class Lab:
         self.pools.append(pool)
         return pool
 
-    def make_disk(self, name: str) -> vm.Disk:
-        return vm.make_disk(self.folder, f"{name}-{next(self._counter):04}", DISK_SIZE)
+    def make_disk(self, name: str) -> Disk:
+        return disk.make_disk(self.folder, f"{name}-{next(self._counter):04}", DISK_SIZE)
 
     def remove_pools(self, keep_in: Path | None = None) -> None:
         """Takes all pools out of the machines; their images go or are kept."""
@@ -134,9 +143,9 @@ def remove_all(pools: list[Pool]) -> None:
 
 def power_on(*machines: Vm) -> None:
     """Starts machines side by side and waits for all of them."""
-    guest = image.get()
+    image = backend.get().image()
     for machine in machines:
-        machine.power_on(guest)
+        machine.power_on(image)
     for machine in machines:
         machine.begin_wake()
     for machine in machines:
@@ -148,7 +157,8 @@ def opened() -> Iterator[Lab]:
     """A running lab; everything that it made is gone afterwards."""
     check_tools()
     owner.sweep()
-    saved_state.get(image.get())
+    chosen = backend.get()
+    chosen.saved(chosen.image())
     name = owner.new_name()
     folder = owner.folders() / name
     folder.mkdir(mode=0o700)
@@ -175,12 +185,11 @@ def start(lab: Lab) -> None:
 
 def check_tools() -> None:
     """Refuses at once what would fail later, with the way out."""
-    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    needed = TOOLS | backend.get().tools
+    missing = [tool for tool in needed if not shutil.which(tool)]
     if missing:
-        raise SystemExit(
-            f"lab: not installed: {' '.join(missing)}: run apt-get install"
-            " qemu-system-x86 iproute2 util-linux openssh-client e2fsprogs"
-        )
+        packages = " ".join(sorted({needed[tool] for tool in missing}))
+        raise SystemExit(f"lab: not installed: {' '.join(missing)}: run apt-get install {packages}")
 
 
 def make_key(folder: Path) -> Path:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from checks.lab.disk import Disk
 from checks.lab.process import CommandFailed, Result
-from checks.lab.vm import Disk, Vm
+from checks.lab.vm import Vm
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
 Argv = Sequence[str]
 SHOWN = 4000
+_starter = ThreadPoolExecutor(1, "starter")
 
 
 @dataclass(frozen=True)
@@ -67,19 +70,21 @@ def start(
     stdin: int | IO[bytes] = subprocess.DEVNULL,
     stdout: int | IO[bytes] = subprocess.DEVNULL,
     stderr: int | IO[bytes] = subprocess.DEVNULL,
+    keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Starts a program that runs beside us.
+    """Starts a program that runs beside us, and that has our descriptors `keep`.
 
     It gets a session of its own, so that ^C reaches only us and we can still
-    collect evidence from it before we stop it.
+    collect evidence from it before we stop it. A thread that lives as long as
+    this process starts it (see `bound`).
     """
-    return subprocess.Popen(bound(argv), stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
+    begin = partial(subprocess.Popen, bound(argv), stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=keep)
+    return _starter.submit(begin, start_new_session=True).result()
 
 
 def bound(argv: Argv) -> list[str]:
     """The kernel kills the program when the thread that started it ends.
 
-    So nothing survives a SIGKILL of this process, and nothing may be started
-    from a thread that ends before the lab does.
+    So nothing survives a SIGKILL of this process.
     """
     return ["setpriv", "--pdeathsig", "KILL", "--", *argv]

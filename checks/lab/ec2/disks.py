@@ -1,11 +1,11 @@
-"""Root disks: copy-on-write overlays; an image is an overlay that nobody writes to any more."""
+"""Root disks; an image is a root disk that is not written to any more."""
 
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from checks.lab import process
-from checks.lab.ec2.image_state import ImageState
+from checks.lab import backend
+from checks.lab.backend import SavedState
 
 
 @dataclass
@@ -13,28 +13,25 @@ class Base:
     """The disk of an image, and a saved state of it if there is one."""
 
     disk: Path
-    state: ImageState | None = None
+    state: SavedState | None = None
 
 
 @dataclass
 class Disks:
-    """The disks in one folder. Instances write to the newest file of their chain."""
+    """The disks in one folder."""
 
     folder: Path
     images: dict[str, Base] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
-    def overlay(self, base: Path, name: str) -> Path:
-        """An empty overlay: what is not written to it is read from its base."""
+    def new_root(self, base: Path, name: str) -> Path:
+        """A root disk that begins as its base and leaves that as it is."""
         path = self.new_path(name)
-        base_format = "qcow2" if base.suffix == ".qcow2" else "raw"
-        process.run(
-            ["qemu-img", "create", "-q", "-f", "qcow2", "-F", base_format, "-b", str(base), str(path)]
-        )
+        backend.get().new_root(base, path)
         return path
 
     def new_path(self, name: str) -> Path:
-        return self.folder / f"{name}-{next(self._numbers)}.qcow2"
+        return self.folder / f"{name}-{next(self._numbers)}{backend.get().suffix}"
 
     def remove(self, disk: Path) -> None:
         """Removes a disk unless it has become an image, which others may build upon."""

@@ -4,18 +4,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from checks.lab import machine, process, saved_state
-from checks.lab.agent import Agent
+from checks.lab import backend
+from checks.lab.backend import SavedState, Wiring
+from checks.lab.disk import Disk
 from checks.lab.ec2.disks import Base, Disks
-from checks.lab.ec2.image_state import ImageState, on_overlay
 from checks.lab.image import Image
-from checks.lab.machine import Backends
 from checks.lab.network import Network
-from checks.lab.qmp import Qmp
 from checks.lab.remote import Remote
-from checks.lab.vm import Disk, MachineEnded, Vm
+from checks.lab.vm import BOOT_TIMEOUT, MachineEnded, Vm
 
-SHUTDOWN_TIMEOUT = 120
 EBS_NAMES = Path(__file__).parent / "guest" / "ebs-names"
 
 
@@ -52,22 +49,13 @@ class InstanceVm(Vm):
         self.root: Path | None = None
 
     def power_on(self, image: Image, *, wake: bool = True) -> None:
-        """Starts QEMU on the overlay. A machine that was cut stays off, whoever retries."""
+        """A machine that was cut stays off, whatever retries."""
         if self.is_cut:
             raise MachineEnded(f"{self.name}: its power was cut")
-        self._image = image
-        backends = self._backends(image, wake)
-        argv = self._network.inside(on_overlay(machine.argv(image, backends), backends.root))
-        for socket in (backends.qmp, backends.agent):
-            socket.unlink(missing_ok=True)
-        with (self.folder / "qemu.log").open("ab") as log:
-            self._qemu = process.start(argv, stdout=log, stderr=log)
-        if self.is_cut:
+        super().power_on(image, wake=wake)
+        if self.is_cut and self._guest is not None:
             # It was cut between the first look and the start.
-            self._qemu.kill()
-        self._qmp = Qmp(backends.qmp)
-        self._agent = Agent(backends.agent)
-        self._ports.clear()
+            self._guest.kill()
 
     def boot(self, image: Image) -> None:
         """Starts the machine and returns when its guest takes commands.
@@ -75,87 +63,69 @@ class InstanceVm(Vm):
         With a saved state it wakes in seconds. A disk that was written to has to
         boot, as no saved memory belongs to it.
         """
-        wakes = self.root is None and not (self._base and self._base.state is None)
+        wakes = self.root is None and self._saved(image) is not None
         self.kill()
         self.power_on(image, wake=wakes)
         if wakes:
             self.wait_ready()
         else:
-            self._wake(saved_state.BOOT_TIMEOUT)
+            self._boot(BOOT_TIMEOUT)
 
     @property
     def is_cut(self) -> bool:
         return self._remote.is_cut
 
     def cut_power(self) -> None:
-        """Ends QEMU for good, from any thread; what waits for the guest elsewhere then fails."""
+        """Ends the guest for good, from any thread; what waits for it elsewhere then fails."""
         self._remote.is_cut = True
-        if self._qemu is not None:
-            self._qemu.kill()
+        if self._guest is not None:
+            self._guest.kill()
         # A connection into a guest that is gone would hang until it times out.
         self._remote.close()
 
     def freeze(self, *, reboot: bool) -> Path:
-        """Makes the root disk an image: from now on, the machine writes to a new overlay.
+        """Makes an image's disk of the root disk as it is now.
 
         EC2 restarts an instance for that, unless told not to, so that the image
         holds file systems that were unmounted in good order.
         """
         assert self.root
+        spare = self._disks.new_path(self.name)
         if not self.is_alive:
-            return self._replace(self._disks.overlay(self.root, self.name))
+            return self._goes_on(backend.get().frozen_copy(self.root, spare))
         if not reboot:
-            return self._replace(self._snapshot())
-        self._halt()
-        frozen = self._replace(self._snapshot())
-        self.qmp.forget_events()
-        self.qmp("system_reset")
-        self.qmp("cont")
+            return self._goes_on(self.guest.freeze_root(spare))
+        self.guest.halt(lambda: self.run(["systemctl", "--no-block", "reboot"]))
+        assert self._guest
+        frozen = self._goes_on(self._guest.freeze_root(spare))
+        self._guest.go_on()
         self._restarted()
         return frozen
 
     def grow(self, disk: Disk, size: int) -> None:
-        self.qmp("block_resize", node_name=f"node-{disk.serial}", size=size)
+        self.guest.grow(disk, size)
 
     def copied_meanwhile(self, copy: Callable[[], None]) -> None:
-        """Holds the machine while its disk is copied: the copy is of one moment."""
-        self.qmp("stop")
+        """Pauses the machine while its disk is copied: the copy is of one moment."""
+        self.guest.pause()
         try:
             copy()
         finally:
-            self.qmp("cont")
+            self.guest.unpause()
 
     def _identity(self) -> str:
         return f"{super()._identity()}\n{EBS_NAMES.read_text()}"
 
-    def _halt(self) -> None:
-        """Has the guest shut down for a restart, and stops before it starts again."""
-        self.qmp("set-action", reboot="shutdown", shutdown="pause")
-        self.run(["systemctl", "--no-block", "reboot"])
-        self.qmp.wait_event("SHUTDOWN", SHUTDOWN_TIMEOUT)
-        self.qmp("set-action", reboot="reset", shutdown="poweroff")
-
-    def _snapshot(self) -> Path:
-        path = self._disks.new_path(self.name)
-        target = {"snapshot_file": str(path), "format": "qcow2"}
-        self.qmp("blockdev-snapshot-sync", device="root", **target)
-        return path
-
-    def _replace(self, overlay: Path) -> Path:
-        assert self.root
-        frozen, self.root = self.root, overlay
+    def _goes_on(self, disks: tuple[Path, Path]) -> Path:
+        frozen, self.root = disks
         return frozen
 
-    def _backends(self, image: Image, wake: bool) -> Backends:
-        state = self._saved(image) if wake else None
+    def _wiring(self, image: Image, saved: SavedState | None) -> Wiring:
         if self.root is None:
             disk = self._base.disk if self._base else image.root
-            self.root = self._disks.overlay(state.root if state else disk, self.name)
-        memory = state.memory if state else None
-        return Backends(self.folder, self.tap, self.root, keep_root=True, wake_from=memory)
+            self.root = self._disks.new_root(saved.root if saved else disk, self.name)
+        inside, place = self._network.inside, self._place()
+        return Wiring(self.folder, self.tap, self.root, inside, keep_root=True, wake_from=saved, number=place)
 
-    def _saved(self, image: Image) -> ImageState:
-        if self._base and self._base.state:
-            return self._base.state
-        public = saved_state.get(image)
-        return ImageState(public.root, public.memory)
+    def _saved(self, image: Image) -> SavedState | None:
+        return self._base.state if self._base else super()._saved(image)

@@ -5,8 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from checks.lab import image
-from checks.lab.ec2 import image_state
+from checks.lab import backend
 from checks.lab.ec2.disks import Base, Disks
 from checks.lab.ec2.hands import Hands
 from checks.lab.ec2.instance_vm import InstanceVm
@@ -25,7 +24,7 @@ def nothing_to_say(vm: Vm, launch: Launch) -> None:
 
 
 class VirtualMachines:
-    """The `Machines` of the lab: QEMU, qcow2 overlays and sparse files.
+    """The `Machines` of the lab: guests of its backend, and sparse files.
 
     `introduce` is what a guest is told right after it has started, before EC2
     says `running`: the place to start what applies user data. It must be short.
@@ -75,11 +74,11 @@ class VirtualMachines:
         number = self._free_number()
         vm = self._kind(number, self._network, self._folder, self._key, self._disks, base)
         self._hands[launch.instance_id] = Hands(vm, partial(self._introduce, vm, launch))
-        self._hands[launch.instance_id].boot(image.get())
+        self._hands[launch.instance_id].boot(backend.get().image())
         return vm.address
 
     def start_again(self, instance_id: str) -> None:
-        self._hands[instance_id].boot(image.get())
+        self._hands[instance_id].boot(backend.get().image())
 
     def press_power_button(self, instance_id: str) -> None:
         vm = self._hands[instance_id].vm
@@ -157,8 +156,8 @@ class VirtualMachines:
         base = Base(frozen[0])
         self._disks.images[image_id] = base
         if self._saves_images:
-            new_root = partial(self._disks.overlay, base.disk, image_id)
-            base.state = image_state.save(image.get(), new_root, base.disk.with_suffix(".memory"))
+            chosen, new_root = backend.get(), partial(self._disks.new_root, base.disk, image_id)
+            base.state = chosen.save(chosen.image(), new_root, base.disk.with_suffix(".memory"))
 
     def _clear(self, vm: InstanceVm, past: Path) -> None:
         self._network.remove_tap(vm.tap)

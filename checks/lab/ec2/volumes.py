@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checks.lab import process
-from checks.lab.vm import Disk
+from checks.lab.disk import Disk
 
 GIB = 1 << 30
 

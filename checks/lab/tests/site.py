@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-from checks.lab import image, lab, network, owner
+from checks.lab import backend, lab, network, owner
 from checks.lab.ec2 import namespace
 from checks.lab.image import Image
 from checks.lab.instance import Instance
@@ -51,7 +51,7 @@ def opened() -> Iterator[Site]:
     folder.mkdir(mode=0o700)
     try:
         with network.opened(name) as net:
-            site = Site(net, folder, lab.make_key(folder), image.get())
+            site = Site(net, folder, lab.make_key(folder), backend.get().image())
             try:
                 with answering(site):
                     yield site

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from checks.lab import vm
+from checks.lab import disk
 from checks.lab.instance import Instance
 from checks.lab.tests import guest
 from checks.lab.tests.generated import Archiver
 from checks.lab.tests.site import Site
-from checks.lab.vm import Disk
+from checks.lab.disk import Disk
 
 # Exit code of what a host's key does not start.
 REFUSED = 126
@@ -22,7 +22,7 @@ DEVICE = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0"
 
 @pytest.fixture(scope="module")
 def volume(site: Site) -> Disk:
-    return vm.make_disk(site.folder, "vol0123456789abcdef0", 1 << 30)
+    return disk.make_disk(site.folder, "vol0123456789abcdef0", 1 << 30)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.lab import vm
+from checks.lab import disk
 from checks.lab.tests import guest
 from checks.lab.tests.generated import Archiver
 from checks.lab.tests.site import Site
@@ -15,7 +15,7 @@ def test_an_early_volume_brings_its_pool_and_the_longest_life_ends(site: Site, t
     """The udev rule of the configuration comes too late for a volume that is there already."""
     archiver = Archiver(tmp_path / "files")
     archiver.generate(linger="2m", max_lifetime="3m")
-    volume = vm.make_disk(site.folder, "vol0fedcba9876543210", 1 << 30)
+    volume = disk.make_disk(site.folder, "vol0fedcba9876543210", 1 << 30)
 
     instance = site.instance("early", b"")
     instance.boot(site.image)

@@ -46,10 +46,10 @@ def test_systemd_runs_in_the_machines_and_nothing_in_it_failed(machines: Lab) ->
 def test_a_killed_machine_is_noticed_and_comes_back_clean(bench: Lab) -> None:
     archiver = bench.archiver
     archiver.put("/root/mark", b"here")
-    assert archiver._qemu is not None
-    os.kill(archiver._qemu.pid, signal.SIGKILL)
-    archiver._qemu.wait()
-    with pytest.raises(MachineEnded, match="archiver: QEMU is not running"):
+    program = archiver.program
+    os.kill(program.pid, signal.SIGKILL)
+    program.wait()
+    with pytest.raises(MachineEnded, match="archiver: its program is not running"):
         archiver.run(["true"])
     bench.restore()
     assert archiver.run(["cat", "/root/mark"], check=False).code == 1

@@ -1,13 +1,15 @@
 """Talks to a running QEMU over its QMP socket."""
 
 import json
-import socket
 import time
 from pathlib import Path
 from typing import Any
 
+from checks.lab.backend import BackendError
+from checks.lab.local_socket import connect
 
-class QmpError(Exception):
+
+class QmpError(BackendError):
     """QEMU refused a command."""
 
 
@@ -62,18 +64,3 @@ class Qmp:
             raise QmpError("QEMU closed its control socket: it has ended")
         message: dict[str, Any] = json.loads(line)
         return message
-
-
-def connect(path: Path, timeout: float) -> socket.socket:
-    """Connects to a socket that may still be about to appear."""
-    deadline = time.monotonic() + timeout
-    while True:
-        client = socket.socket(socket.AF_UNIX)
-        try:
-            client.connect(str(path))
-            return client
-        except (FileNotFoundError, ConnectionRefusedError):
-            client.close()
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)

@@ -9,15 +9,16 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from checks.lab import cache, machine, network, owner, process
-from checks.lab.agent import Agent, AgentError
+from checks.lab import cache, network, owner, process
+from checks.lab.agent import AgentError
+from checks.lab.backend import SavedState, Wiring
 from checks.lab.image import Image
-from checks.lab.machine import Backends
-from checks.lab.qmp import Qmp, QmpError
+from checks.lab.qemu import command_line
+from checks.lab.qemu.guest import QemuGuest
+from checks.lab.qemu.qmp import Qmp, QmpError
 
 BOOT_TIMEOUT = 240
 # Waits until the boot is over, then runs what tests run, so that the saved
@@ -35,85 +36,72 @@ modprobe -r zfs
 """
 
 
-@dataclass(frozen=True)
-class SavedState:
-    """The memory of the saved guest, and the disk that belongs to it."""
-
-    path: Path
-
-    @property
-    def root(self) -> Path:
-        return self.path / "root.img"
-
-    @property
-    def memory(self) -> Path:
-        return self.path / "memory"
-
-
 def get(image: Image) -> SavedState:
     """The saved state of this image on this QEMU and processor."""
     target = image.path / f"state-{key(image)}"
-    return SavedState(cache.build_once(target, partial(build, image), "state"))
+    return of(cache.build_once(target, partial(build, image), "state"))
+
+
+def of(folder: Path) -> SavedState:
+    return SavedState(folder / "root.img", folder / "memory")
 
 
 def key(image: Image) -> str:
     """All that must be the same for a saved state to wake."""
     version = process.run(["qemu-system-x86_64", "--version"]).stdout
     cpuinfo = Path("/proc/cpuinfo").read_text()
-    cpu = cpuinfo.partition("\n\n")[0] if machine.has_kvm(cpuinfo) else ""
+    cpu = cpuinfo.partition("\n\n")[0] if command_line.has_kvm(cpuinfo) else ""
     model = [line for line in cpu.splitlines() if line.startswith(("model name", "flags"))]
-    parts = [*machine.hardware(image), version, SETTLE, *model]
+    parts = [*command_line.hardware(image), version, SETTLE, *model]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def build(image: Image, folder: Path) -> None:
     """Boots the image once and saves it."""
     print("lab: saving the state of a booted machine; about half a minute", flush=True)
-    state = SavedState(folder)
+    state = of(folder)
 
     def copy() -> Path:
         process.run(["cp", "--sparse=always", "--reflink=auto", str(image.root), str(state.root)])
         return state.root
 
-    boot_and_save(partial(machine.argv, image), copy, state.memory)
+    boot_and_save(image, copy, state.memory)
 
 
-def boot_and_save(argv: Callable[[Backends], list[str]], new_root: Callable[[], Path], memory: Path) -> Path:
-    """Boots a disk once, to itself: nobody has told it yet who it is. Returns the disk.
+def boot_and_save(image: Image, new_root: Callable[[], Path], memory: Path) -> SavedState:
+    """Boots a disk once, to itself: nobody has told it yet who it is.
 
     An emulated processor that hangs in a boot is rare; it gets a second chance, on a new disk.
     The thread that calls this must live until it returns.
     """
     try:
-        return _boot_and_save(argv, new_root(), memory)
+        return _boot_and_save(image, new_root(), memory)
     except AgentError as error:
         print(f"lab: {error}; booting it again", flush=True)
-        return _boot_and_save(argv, new_root(), memory)
+        return _boot_and_save(image, new_root(), memory)
 
 
-def _boot_and_save(argv: Callable[[Backends], list[str]], root: Path, memory: Path) -> Path:
+def _boot_and_save(image: Image, root: Path, memory: Path) -> SavedState:
     name = owner.new_name()
     sockets = owner.folders() / name
     sockets.mkdir(mode=0o700)
     try:
         with network.opened(name) as alone:
-            backends = Backends(sockets, alone.add_tap("saved"), root, keep_root=True)
-            qemu = process.start(alone.inside(argv(backends)))
+            wiring = Wiring(sockets, alone.add_tap("saved"), root, alone.inside, keep_root=True)
+            # It stays connected, so that the saved agent is one that listens.
+            guest = QemuGuest(image, wiring)
             try:
-                # It stays connected, so that the saved agent is one that listens.
-                guest = Agent(backends.agent)
-                guest.run(SETTLE, BOOT_TIMEOUT)
-                save(Qmp(backends.qmp), memory)
-                guest.close()
-                qemu.wait(timeout=60)
+                guest.agent.run(SETTLE, BOOT_TIMEOUT)
+                save(guest.qmp, memory)
+                guest.program.wait(timeout=60)
             except AgentError:
-                print(f"lab: the end of its console:\n{last_lines(backends.console)}", flush=True)
+                print(f"lab: the end of its console:\n{last_lines(wiring.console)}", flush=True)
                 raise
             finally:
-                qemu.kill()
+                guest.close()
     finally:
         shutil.rmtree(sockets)
-    return root
+    return SavedState(root, memory)
 
 
 def last_lines(console: Path, count: int = 40) -> str:

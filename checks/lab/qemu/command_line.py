@@ -1,9 +1,9 @@
 """QEMU's command line for one machine of the lab."""
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
+from checks.lab.backend import Wiring
 from checks.lab.image import Image
 
 PORTS = 8
@@ -19,29 +19,12 @@ KERNEL_ARGUMENTS = (
 PROCESSORS = 1
 
 
-@dataclass(frozen=True)
-class Backends:
-    """What a machine is connected to on the outside; the guest sees none of it."""
+def control(wiring: Wiring) -> Path:
+    return wiring.folder / "qmp"
 
-    folder: Path
-    tap: str
-    root: Path
-    keep_root: bool = False
-    wake_from: Path | None = None
-    # More kernel arguments: a machine that boots as an instance of EC2 has `lab.ec2=…`.
-    arguments: str = ""
 
-    @property
-    def qmp(self) -> Path:
-        return self.folder / "qmp"
-
-    @property
-    def agent(self) -> Path:
-        return self.folder / "agent"
-
-    @property
-    def console(self) -> Path:
-        return self.folder / "console.log"
+def agent(wiring: Wiring) -> Path:
+    return wiring.folder / "agent"
 
 
 def has_kvm(cpuinfo: str) -> bool:
@@ -68,17 +51,18 @@ def hardware(image: Image, arguments: str = "") -> list[str]:
     return argv
 
 
-def argv(image: Image, backends: Backends) -> list[str]:
-    """The whole command line."""
-    snapshot = "off" if backends.keep_root else "on"
-    drive = f"id=root,if=none,format=raw,cache=unsafe,snapshot={snapshot},file={escaped(backends.root)}"
-    argv = [*hardware(image, backends.arguments), "-drive", drive]
-    argv += ["-netdev", f"tap,id=net,ifname={backends.tap},script=no,downscript=no,vhost=off"]
-    argv += ["-chardev", f"socket,id=agent,path={escaped(backends.agent)},server=on,wait=off"]
-    argv += ["-chardev", f"file,id=console,path={escaped(backends.console)},append=on"]
-    argv += ["-qmp", f"unix:{escaped(backends.qmp)},server=on,wait=off"]
-    if backends.wake_from:
-        argv += ["-incoming", f"exec:cat {shlex.quote(str(backends.wake_from))}"]
+def argv(image: Image, wiring: Wiring) -> list[str]:
+    """The whole command line. A root disk is a qcow2 overlay if its name says so."""
+    snapshot = "off" if wiring.keep_root else "on"
+    layout = "qcow2" if wiring.root.suffix == ".qcow2" else "raw"
+    drive = f"id=root,if=none,format={layout},cache=unsafe,snapshot={snapshot},file={escaped(wiring.root)}"
+    argv = [*hardware(image, wiring.arguments), "-drive", drive]
+    argv += ["-netdev", f"tap,id=net,ifname={wiring.tap},script=no,downscript=no,vhost=off"]
+    argv += ["-chardev", f"socket,id=agent,path={escaped(agent(wiring))},server=on,wait=off"]
+    argv += ["-chardev", f"file,id=console,path={escaped(wiring.console)},append=on"]
+    argv += ["-qmp", f"unix:{escaped(control(wiring))},server=on,wait=off"]
+    if wiring.wake_from:
+        argv += ["-incoming", f"exec:cat {shlex.quote(str(wiring.wake_from.memory))}"]
     return argv
 
 
