@@ -23,9 +23,9 @@ def test_each_machine_has_a_name_keys_and_numbers_of_its_own(machines: Lab) -> N
         assert machines.home.run(command).out != machines.archiver.run(command).out
 
 
-def test_machines_never_draw_the_same_guids(bench: Lab) -> None:
+def test_machines_never_draw_the_same_guids(pair: Lab) -> None:
     drawn: list[str] = []
-    for pool in bench.pools:
+    for pool in pair.pools:
         drawn.append(value(pool.vm, "guid", pool.name))
         for number in range(10):
             zfs(pool.vm, "snapshot", f"{pool.name}@{number}")
@@ -43,15 +43,15 @@ def test_systemd_runs_in_the_machines_and_nothing_in_it_failed(machines: Lab) ->
         assert vm.run(["systemctl", "is-system-running"], check=False).stdout == "running\n"
 
 
-def test_a_killed_machine_is_noticed_and_comes_back_clean(bench: Lab) -> None:
-    archiver = bench.archiver
+def test_a_killed_machine_is_noticed_and_comes_back_clean(pair: Lab) -> None:
+    archiver = pair.archiver
     archiver.put("/root/mark", b"here")
     assert archiver._qemu is not None
     os.kill(archiver._qemu.pid, signal.SIGKILL)
     archiver._qemu.wait()
     with pytest.raises(MachineEnded, match="archiver: QEMU is not running"):
         archiver.run(["true"])
-    bench.restore()
+    pair.restore()
     assert archiver.run(["cat", "/root/mark"], check=False).code == 1
 
 

@@ -11,9 +11,9 @@ PIPE = 'set -o pipefail; zfs send $1 "$2" | ssh -o BatchMode=yes "$3" zfs receiv
 
 
 @pytest.fixture
-def pair(bench: Lab) -> Lab:
+def trusting(pair: Lab) -> Lab:
     """Home may enter the archiver over the ordinary sshd, and has a dataset."""
-    home, archiver = bench.home, bench.archiver
+    home, archiver = pair.home, pair.archiver
     home.run(["install", "-d", "-m", "700", "/root/.ssh"])
     home.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/.ssh/id_ed25519"])
     archiver.put("/root/.ssh/authorized_keys", home.get("/root/.ssh/id_ed25519.pub"))
@@ -22,44 +22,44 @@ def pair(bench: Lab) -> Lab:
     archiver.run(["systemctl", "restart", "ssh.service"])
     home.put("/root/.ssh/known_hosts", archiver.address.encode() + b" " + host_key)
     zfs(home, "create", "tank/data")
-    return bench
+    return pair
 
 
-def pipe(bench: Lab, options: str, snapshot: str) -> list[str]:
-    return ["bash", "-c", PIPE, "bash", options, snapshot, f"root@{bench.archiver.address}"]
+def pipe(pair: Lab, options: str, snapshot: str) -> list[str]:
+    return ["bash", "-c", PIPE, "bash", options, snapshot, f"root@{pair.archiver.address}"]
 
 
 def guid(vm: Vm, snapshot: str) -> str:
     return pool.value(vm, "guid", snapshot)
 
 
-def test_a_full_and_two_incremental_streams_arrive(pair: Lab) -> None:
+def test_a_full_and_two_incremental_streams_arrive(trusting: Lab) -> None:
     options = ""
     for number in range(3):
-        pair.home.put(f"/tank/data/file{number}", bytes(100_000))
-        zfs(pair.home, "snapshot", f"tank/data@{number}")
-        pair.home.run(pipe(pair, options, f"tank/data@{number}"))
-        assert guid(pair.home, f"tank/data@{number}") == guid(pair.archiver, f"vault/copy@{number}")
+        trusting.home.put(f"/tank/data/file{number}", bytes(100_000))
+        zfs(trusting.home, "snapshot", f"tank/data@{number}")
+        trusting.home.run(pipe(trusting, options, f"tank/data@{number}"))
+        assert guid(trusting.home, f"tank/data@{number}") == guid(trusting.archiver, f"vault/copy@{number}")
         options = f"-i@{number}"
 
 
-def test_a_cut_transfer_leaves_a_token_from_which_it_resumes(pair: Lab) -> None:
+def test_a_cut_transfer_leaves_a_token_from_which_it_resumes(trusting: Lab) -> None:
     size = 48 << 20
-    pair.home.run(["dd", "if=/dev/urandom", "of=/tank/data/big", "bs=1M", "count=48", "status=none"])
-    zfs(pair.home, "snapshot", "tank/data@0")
-    with pair.rate_limit(pair.home, "24mbit"):
-        before = pair.sent(pair.home)
-        running = pair.home.start(pipe(pair, "", "tank/data@0"))
-        wait.until(lambda: pair.sent(pair.home) - before > size / 2, "half is sent")
-        pair.home.run(["pkill", "-KILL", "-x", "ssh"])
+    trusting.home.run(["dd", "if=/dev/urandom", "of=/tank/data/big", "bs=1M", "count=48", "status=none"])
+    zfs(trusting.home, "snapshot", "tank/data@0")
+    with trusting.rate_limit(trusting.home, "24mbit"):
+        before = trusting.sent(trusting.home)
+        running = trusting.home.start(pipe(trusting, "", "tank/data@0"))
+        wait.until(lambda: trusting.sent(trusting.home) - before > size / 2, "half is sent")
+        trusting.home.run(["pkill", "-KILL", "-x", "ssh"])
         assert running.wait().code != 0
     receiving = ["pgrep", "-x", "zfs"]
-    wait.until(lambda: pair.archiver.run(receiving, check=False).code == 1, "the receive has ended")
-    token = pool.resume_token(pair.archiver, "vault/copy")
+    wait.until(lambda: trusting.archiver.run(receiving, check=False).code == 1, "the receive has ended")
+    token = pool.resume_token(trusting.archiver, "vault/copy")
     assert token
-    arrived = pool.received_of(pair.archiver, token)
+    arrived = pool.received_of(trusting.archiver, token)
     assert 0 < arrived < size
-    before = pair.sent(pair.home)
-    pair.home.run(pipe(pair, "-t", token))
-    assert pair.sent(pair.home) - before < (size - arrived) * 1.1 + 500_000
-    assert guid(pair.home, "tank/data@0") == guid(pair.archiver, "vault/copy@0")
+    before = trusting.sent(trusting.home)
+    trusting.home.run(pipe(trusting, "-t", token))
+    assert trusting.sent(trusting.home) - before < (size - arrived) * 1.1 + 500_000
+    assert guid(trusting.home, "tank/data@0") == guid(trusting.archiver, "vault/copy@0")
