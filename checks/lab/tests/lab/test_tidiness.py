@@ -14,7 +14,7 @@ import pytest
 from checks.lab import owner, process
 from checks.lab.lab import Lab
 
-CHECKOUT = Path(__file__).parents[3]
+CHECKOUT = Path(__file__).parents[4]
 
 
 @contextmanager
