@@ -13,7 +13,7 @@ from checks.lab.tests.stamps import Selection
 
 # What pytest.ini needs to load the plugins.
 NEEDED = ["__init__.py", "cache.py", "pytest.ini"]
-HELPERS = ["passed.py", "schedule.py", "stamps.py"]
+HELPERS = ["passed.py", "schedule.py", "stamps.py", "times.py"]
 TWO_TESTS = "from checks.lab import helper\ndef test_one(): pass\ndef test_two(): assert helper.WORKS\n"
 SOURCE = "checks/lab/helper.py"
 
