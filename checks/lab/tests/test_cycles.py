@@ -8,6 +8,7 @@ from checks.lab.pool import zfs
 from checks.lab.product import SAFE, Product
 
 
+@pytest.mark.sample
 def test_a_dataset_arrives_in_full_then_step_by_step(product: Product) -> None:
     for name in ("one", "two", "three"):
         tree.write(product.lab.home, "tank/safe", name, 2)
@@ -86,7 +87,7 @@ def test_received_datasets_are_readonly_and_not_mounted(product: Product) -> Non
     assert pool.value(archiver, "canmount", f"{COPY}/child") == "noauto"
 
 
-# Drills compare bytes too.
+# A drill compares bytes too.
 @pytest.mark.long
 def test_the_copy_holds_the_same_bytes(product: Product) -> None:
     home, archiver = product.lab.home, product.lab.archiver

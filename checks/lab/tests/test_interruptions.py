@@ -34,6 +34,7 @@ def assert_resumes(product: Product) -> None:
     assert lab.sent(lab.home) - before < BIG * MIB - arrived + OVERHEAD
 
 
+@pytest.mark.sample
 def test_a_killed_run_resumes_where_it_was(product: Product) -> None:
     lab = product.lab
     zfs(lab.home, "create", f"{SOURCE}/big")

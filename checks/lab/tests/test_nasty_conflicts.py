@@ -60,6 +60,7 @@ def test_a_recreated_dataset_waits_for_a_person(product: Product) -> None:
         assert before <= everything(lab)
 
 
+@pytest.mark.sample
 def test_a_recreated_dataset_is_sent_anew_beside_its_old_copy(asides: Product) -> None:
     lab = asides.lab
     zfs(lab.home, "create", "-p", f"{CHILD}/b")

@@ -37,6 +37,7 @@ def assert_opens(lab: Lab) -> None:
     assert loaded.code == 0, loaded
 
 
+@pytest.mark.sample
 def test_the_archiver_never_has_the_key(product: Product, secret: Lab) -> None:
     for name in ("one", "two"):
         tree.write(secret.home, f"{SECRET}/child", name, 1)

