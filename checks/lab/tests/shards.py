@@ -46,14 +46,13 @@ SHARDS: dict[str, dict[str, int]] = {
         "test_migration.py": 0,
         "test_page.py": 1,
         "test_prune.py": 1,
-        "test_sweep.py": 4,
-        "test_wake_refusals.py": 5,
+        "test_sweep.py": 2,
+        "test_wake_refusals.py": 3,
     },
     "lab": {
         "ec2": 8,
         "lab": 6,
-        "test_shards.py": 0,
-        "test_timed.py": 0,
+        "suite": 0,
     },
 }
 

@@ -79,6 +79,8 @@ def test_an_unreachable_archiver_gives_5_and_nothing_changes(
         send(product)
 
 
+# `test_nothing_to_do_starts_one_zfs_and_no_ssh` shows it too.
+@pytest.mark.long
 def test_nothing_to_do_does_not_need_the_archiver(product: Product) -> None:
     cycle(product, "one")
     product.lab.archiver.run(["systemctl", "stop", "ssh.service"])

@@ -8,7 +8,7 @@ import pytest
 from checks.lab import process
 from checks.lab.process import Result
 
-TIMED = Path(__file__).parents[2] / "timed"
+TIMED = Path(__file__).parents[3] / "timed"
 
 
 def timed(folder: Path, *arguments: str) -> Result:
