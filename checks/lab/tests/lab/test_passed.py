@@ -16,6 +16,8 @@ NEEDED = ["__init__.py", "cache.py", "pytest.ini"]
 HELPERS = ["passed.py", "schedule.py", "stamps.py", "times.py"]
 TWO_TESTS = "from checks.lab import helper\ndef test_one(): pass\ndef test_two(): assert helper.WORKS\n"
 SOURCE = "checks/lab/helper.py"
+# As `python -m checks.lab test` runs them.
+TWO_LABS = ["-n", "2", "--dist", "loadscope", "-p", "checks.lab.tests.schedule"]
 
 
 class Checkout:
@@ -53,7 +55,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "two-workers"])
+@pytest.mark.parametrize("workers", [[], TWO_LABS], ids=["alone", "two-labs"])
 def test_sources_that_passed_are_skipped_and_say_so(checkout: Checkout, workers: list[str]) -> None:
     assert "3 passed" in checkout.run(*workers)
     again = checkout.run(*workers)
@@ -74,7 +76,7 @@ def test_product_tests_and_documentation_are_not_sources(checkout: Checkout, nam
     assert "2 skipped" in checkout.run()
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "two-workers"])
+@pytest.mark.parametrize("workers", [[], TWO_LABS], ids=["alone", "two-labs"])
 def test_a_failed_test_leaves_no_stamp(checkout: Checkout, workers: list[str]) -> None:
     checkout.write(SOURCE, "WORKS = False\n")
     assert "1 failed, 2 passed" in checkout.run(*workers)
@@ -115,6 +117,14 @@ def test_each_backend_and_each_choice_of_markers_has_a_stamp_of_its_own(checkout
     assert " skipped" not in checkout.run("-m", "not long or long", DORMOUSE_LAB_BACKEND="uml")
     assert "2 skipped" in checkout.run(DORMOUSE_LAB_BACKEND="uml")
     assert checkout.stamps() == 3
+
+
+def test_tests_that_the_markers_leave_out_are_not_needed_for_a_stamp(checkout: Checkout) -> None:
+    marked = "import pytest\n@pytest.mark.qemu\ndef test_more(): assert False\n"
+    checkout.write("checks/lab/tests/ec2/test_more.py", marked)
+    assert "3 passed" in checkout.run("-m", "not qemu")
+    assert "1 passed, 2 skipped" in checkout.run("-m", "not qemu")
+    assert "1 failed, 3 passed" in checkout.run()
 
 
 def test_without_a_cache_they_run(checkout: Checkout) -> None:
