@@ -60,13 +60,14 @@ def test_a_pool_that_is_full_or_read_only_is_sent_from_its_first_snapshot_on(pro
     assert "nothing to do" in product.run("replicate").stdout
     assert all(dataset["behind"] == 0 for dataset in product.report("status")["datasets"])
     cycle(product, "three")
-    # Now that there are bookmarks to build on.
-    grow(lab, "four")
-    with read_only(lab):
-        sends_without(product, "a run makes them")
-    grow(lab, "five")
-    send(product)
-    cycle(product, "six")
+    # Now there are bookmarks to build on.
+    for number, state in enumerate((read_only, full)):
+        grow(lab, f"more{number}")
+        with state(lab):
+            sends_without(product, "a run makes them")
+        grow(lab, f"later{number}")
+        send(product)
+    cycle(product, "last")
 
 
 def test_a_pool_without_bookmarks_is_sent_step_by_step_and_told_how_to_get_them(product: Product) -> None:
