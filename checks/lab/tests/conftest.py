@@ -46,7 +46,7 @@ def machines() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def bench(machines: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
+def pair(machines: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """The running machines with empty pools: `tank` at home, `vault` at the archiver."""
     machines.make_pools()
     yield machines
@@ -59,19 +59,19 @@ def bench(machines: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def home(bench: Lab) -> Vm:
-    return bench.home
+def home(pair: Lab) -> Vm:
+    return pair.home
 
 
 @pytest.fixture
-def archiver(bench: Lab) -> Vm:
-    return bench.archiver
+def archiver(pair: Lab) -> Vm:
+    return pair.archiver
 
 
 @pytest.fixture(name="product")
-def installed_product(bench: Lab, tmp_path: Path) -> Product:
+def installed_product(pair: Lab, tmp_path: Path) -> Product:
     """The product, installed on both machines, for `tank/safe` at home."""
-    zfs(bench.home, "create", "tank/safe")
-    installed = Product(bench, tmp_path)
+    zfs(pair.home, "create", "tank/safe")
+    installed = Product(pair, tmp_path)
     installed.install()
     return installed

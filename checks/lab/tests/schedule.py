@@ -14,8 +14,13 @@ class Groups(LoadScopeScheduling):
     """Any other test goes where there is time for it."""
 
     def _split_scope(self, nodeid: str) -> str:
-        group = GROUPS.match(nodeid)
-        return group[1] if group else nodeid
+        return group(nodeid) or nodeid
+
+
+def group(nodeid: str) -> str | None:
+    """The group of a test that shares its set-up with others."""
+    found = GROUPS.match(nodeid)
+    return found[1] if found else None
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:

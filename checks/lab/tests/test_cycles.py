@@ -8,6 +8,7 @@ from checks.lab.pool import zfs
 from checks.lab.product import SAFE, Product
 
 
+@pytest.mark.sample
 def test_a_dataset_arrives_in_full_then_step_by_step(product: Product) -> None:
     for name in ("one", "two", "three"):
         tree.write(product.lab.home, "tank/safe", name, 2)
@@ -29,7 +30,7 @@ def test_children_zvols_and_awkward_names_arrive(product: Product) -> None:
     zfs(home, "create", "-p", "tank/safe/deep/er/est")
     zfs(home, "create", "-V", "8M", "tank/safe/vol")
     home.run(["udevadm", "wait", "--settle", "--timeout=30", "/dev/zvol/tank/safe/vol"])
-    for name in ("one", "two:2", "three.3"):
+    for name in ("one", "two:2.3"):
         tree.write(home, "tank/safe/with space", name, 1)
         home.run(["dd", "if=/dev/urandom", "of=/dev/zvol/tank/safe/vol", "bs=1M", "count=2", "status=none"])
         home.run(["zpool", "sync", "tank"])
@@ -53,20 +54,20 @@ def test_a_new_child_joins_and_a_destroyed_snapshot_stays_archived(product: Prod
 
 def test_a_bookmark_is_base_enough_when_all_old_snapshots_are_gone(product: Product) -> None:
     home = product.lab.home
-    for before, name in ((None, "one"), ("one", "two"), ("two", "three")):
+    for before, name in ((None, "one"), ("one", "two")):
         if before:
             zfs(home, "destroy", f"tank/safe@{before}")
         tree.write(home, "tank/safe", name, 1)
         tree.snapshot(home, "tank/safe", name)
         sent = product.run("replicate")
         assert sent.code == 0, sent
-    assert {name for _, name in tree.guids(product.lab.archiver, COPY)} == {"one", "two", "three"}
+    assert {name for _, name in tree.guids(product.lab.archiver, COPY)} == {"one", "two"}
 
 
 def test_received_datasets_are_readonly_and_not_mounted(product: Product) -> None:
     archiver = product.lab.archiver
     zfs(product.lab.home, "create", "tank/safe/child")
-    for name in ("one", "two", "three"):
+    for name in ("one", "two"):
         cycle(product, name)
         for dataset in (COPY, f"{COPY}/child"):
             assert pool.value(archiver, "readonly", dataset) == "on"
@@ -78,15 +79,15 @@ def test_received_datasets_are_readonly_and_not_mounted(product: Product) -> Non
     # right with what it sends.
     zfs(archiver, "set", "readonly=off", COPY)
     zfs(archiver, "set", "canmount=on", f"{COPY}/child")
-    cycle(product, "four")
-    tree.snapshot(product.lab.home, "tank/safe", "five")
+    cycle(product, "three")
+    tree.snapshot(product.lab.home, "tank/safe", "four")
     assert product.run("replicate", "--audit").code == 0
     assert_complete(product)
     assert pool.value(archiver, "readonly", COPY) == "on"
     assert pool.value(archiver, "canmount", f"{COPY}/child") == "noauto"
 
 
-# Drills compare bytes too.
+# A drill compares bytes too.
 @pytest.mark.long
 def test_the_copy_holds_the_same_bytes(product: Product) -> None:
     home, archiver = product.lab.home, product.lab.archiver

@@ -68,7 +68,7 @@ def test_a_source_that_cannot_be_listed_deletes_nothing(product: Product) -> Non
     follow(product, "0s")
     for name in ("daily-1", "daily-2", "daily-3"):
         tree.snapshot(lab.home, SOURCE, name)
-        send(product)
+    send(product)
     before = archived(product)
     lab.pools[0].export()
     assert product.run("replicate").code != 0

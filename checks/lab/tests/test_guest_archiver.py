@@ -15,6 +15,8 @@ from checks.lab.tests.generated import Archiver
 from checks.lab.tests.site import Site
 from checks.lab.disk import Disk
 
+# Each test goes on with what the one before left: the boot, the pool, the shutdown of one machine, then of another.
+pytestmark = pytest.mark.qemu
 # Exit code of what a host's key does not start.
 REFUSED = 126
 DEVICE = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0"

@@ -11,6 +11,7 @@ from checks.lab.tests.site import Site
 
 
 @pytest.mark.long
+@pytest.mark.qemu
 def test_an_early_volume_brings_its_pool_and_the_longest_life_ends(site: Site, tmp_path: Path) -> None:
     """The udev rule of the configuration comes too late for a volume that is there already."""
     archiver = Archiver(tmp_path / "files")

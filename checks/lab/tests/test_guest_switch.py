@@ -30,6 +30,7 @@ def switched(site: Site, generated: Archiver) -> Iterator[Instance]:
     instance.kill()
 
 
+@pytest.mark.qemu
 def test_one_that_woke_from_a_saved_state_becomes_it_too(site: Site, generated: Archiver) -> None:
     instance = site.instance("woken", generated.user_data)
     instance.power_on(site.image)

@@ -34,10 +34,12 @@ def assert_resumes(product: Product) -> None:
     assert lab.sent(lab.home) - before < BIG * MIB - arrived + OVERHEAD
 
 
+@pytest.mark.sample
 def test_a_killed_run_resumes_where_it_was(product: Product) -> None:
     lab = product.lab
     zfs(lab.home, "create", f"{SOURCE}/big")
-    for name in ("one", "two", "three"):
+    # First the whole dataset, then an increment.
+    for name in ("one", "two"):
         tree.write(lab.home, f"{SOURCE}/big", "file", BIG)
         tree.snapshot(lab.home, SOURCE, name)
         with lab.rate_limit(lab.home, "16mbit"):
@@ -47,7 +49,7 @@ def test_a_killed_run_resumes_where_it_was(product: Product) -> None:
             running.kill()
             running.wait()
         assert_resumes(product)
-    cycle(product, "four")
+    cycle(product, "three")
 
 
 def cut_midway(product: Product) -> None:

@@ -25,7 +25,7 @@ def test_increments_of_many_datasets_share_two_channels(product: Product) -> Non
     lab = product.lab
     datasets = plant(product)
     assert len(datasets) == MANY
-    for name in ("two", "three", "four"):
+    for name in ("two", "three"):
         tree.write(lab.home, f"{SOURCE}/d1", name, 1)
         tree.snapshot(lab.home, SOURCE, name)
         with counted(lab.home) as here, counted(lab.archiver) as there:
@@ -46,8 +46,8 @@ def test_channels_of_increments_bring_back_how_the_pool_is(product: Product) -> 
     lab = product.lab
     plant(product)
     used = []
-    for name in ("two", "three", "four"):
-        tree.write(lab.home, f"{SOURCE}/d1", name, 2)
+    for name in ("two", "three"):
+        tree.write(lab.home, f"{SOURCE}/d1", name, 4)
         tree.snapshot(lab.home, SOURCE, name)
         if name == "three":
             lab.archiver.run(["zpool", "scrub", "-w", "vault"])
@@ -59,7 +59,7 @@ def test_channels_of_increments_bring_back_how_the_pool_is(product: Product) -> 
         assert (pool_there["scan"] is not None) == (name != "two"), pool_there
         used.append(pool_there["allocated"])
     # What has just been received counts, most of it: a part may not be in a transaction group yet.
-    assert used[2] - used[0] > 2 << 20, used
+    assert used[1] - used[0] > 1 << 20, used
 
 
 def test_what_is_remembered_of_the_archiver_is_not_believed_against_it(product: Product) -> None:
@@ -113,7 +113,7 @@ def test_one_that_is_refused_does_not_keep_the_others_from_arriving(product: Pro
     lab = product.lab
     plant(product)
     last = "one"
-    for name, number in (("two", 2), ("three", 5), ("four", 0)):
+    for name, number in (("two", 2), ("three", 0)):
         bad = f"{COPY}/d{number}"
         zfs(lab.archiver, "set", "readonly=off", bad)
         zfs(lab.archiver, "set", "mountpoint=/mnt/bad", bad)

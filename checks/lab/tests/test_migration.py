@@ -16,14 +16,14 @@ TREE = {"archiver": "archiver", "source": "tank/tree", "target": "vault/home/tre
 
 
 @pytest.fixture
-def archiver(bench: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sleeper]:
+def archiver(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sleeper]:
     """An archiver whose spec says less than it has, with two backups of a tree."""
     folder = tmp_path_factory.mktemp("migration")
-    home = bench.home
+    home = pair.home
     for dataset in ("tree", "tree/below", "tree/below/deep"):
         zfs(home, "create", f"tank/{dataset}")
-    with sleeper.clouded(bench, folder / "ec2") as cloud:
-        archiver = Sleeper(bench, folder, {"tree": TREE}, cloud=cloud, settings={"volume": {"size_gib": BIG}})
+    with sleeper.clouded(pair, folder / "ec2") as cloud:
+        archiver = Sleeper(pair, folder, {"tree": TREE}, cloud=cloud, settings={"volume": {"size_gib": BIG}})
         archiver.generate()
         archiver.install()
         archiver.up()

@@ -49,7 +49,8 @@ def test_a_recreated_dataset_waits_for_a_person(product: Product) -> None:
     lab = product.lab
     zfs(lab.home, "create", CHILD)
     cycle(product, "one")
-    for name in ("two", "three", "four"):
+    # The second run finds what the refused one left.
+    for name in ("two", "three"):
         zfs(lab.home, "destroy", "-r", CHILD)
         zfs(lab.home, "create", CHILD)
         tree.snapshot(lab.home, SOURCE, name)
@@ -59,6 +60,7 @@ def test_a_recreated_dataset_waits_for_a_person(product: Product) -> None:
         assert before <= everything(lab)
 
 
+@pytest.mark.sample
 def test_a_recreated_dataset_is_sent_anew_beside_its_old_copy(asides: Product) -> None:
     lab = asides.lab
     zfs(lab.home, "create", "-p", f"{CHILD}/b")
@@ -94,7 +96,7 @@ def test_a_renamed_tree_is_renamed_on_the_archiver_and_not_sent_again(asides: Pr
     zfs(lab.home, "create", "-p", f"{CHILD}/b")
     tree.write(lab.home, f"{CHILD}/b", "file", 8)
     cycle(asides, "one")
-    for number, name in enumerate(("two", "three", "four")):
+    for number, name in enumerate(("two", "three")):
         old = CHILD if number == 0 else f"{SOURCE}/renamed{number - 1}"
         zfs(lab.home, "rename", old, f"{SOURCE}/renamed{number}")
         tree.snapshot(lab.home, SOURCE, name)
@@ -168,10 +170,9 @@ def test_a_clone_that_takes_its_origins_place_is_sent_anew_beside_the_old_copy(a
 def test_a_snapshot_that_only_the_archiver_has_is_kept(product: Product) -> None:
     lab = product.lab
     cycle(product, "one")
-    for name in ("two", "three", "four"):
-        zfs(lab.archiver, "snapshot", f"{COPY}@mine-{name}")
-        cycle(product, name)
-        assert pool.exists(lab.archiver, f"{COPY}@mine-{name}")
+    zfs(lab.archiver, "snapshot", f"{COPY}@mine")
+    cycle(product, "two")
+    assert pool.exists(lab.archiver, f"{COPY}@mine")
 
 
 def test_a_touched_copy_is_set_aside_with_what_was_written(asides: Product) -> None:

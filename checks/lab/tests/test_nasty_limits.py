@@ -56,11 +56,10 @@ def test_a_snapshot_whose_name_has_no_room_there_is_named_and_holds_up_no_other_
     cycle(product, "first")
     long = "s" * (LONGEST - len(f"{child}@"))
     zfs(home, "snapshot", f"{child}@{long}")
-    for name in ("second", "third"):
-        tree.snapshot(home, SOURCE, name)
-        done = product.run("replicate")
-        assert done.code == 4 and f"zfs rename {child}@{long}" in done.stderr, done
-        assert "2 of 3 datasets sent" in done.stdout, done
+    tree.snapshot(home, SOURCE, "second")
+    done = product.run("replicate")
+    assert done.code == 4 and f"zfs rename {child}@{long}" in done.stderr, done
+    assert "2 of 3 datasets sent" in done.stdout, done
     zfs(home, "rename", f"{child}@{long}", f"{child}@short")
     send(product)
 

@@ -55,12 +55,11 @@ def test_a_snapshot_that_is_destroyed_before_its_turn_costs_only_itself(product:
     for child in ("a", "b"):
         zfs(lab.home, "create", f"{SOURCE}/{child}")
     cycle(product, "one")
-    for number, name in enumerate(("two", "three", "four")):
-        tree.snapshot(lab.home, SOURCE, name)
-        run_with(product, f"/usr/sbin/zfs destroy {SOURCE}/b@{name}")
-        newest = {dataset for dataset, snapshot in tree.guids(lab.archiver, COPY) if snapshot == name}
-        assert newest == {"", "/a"}, newest
-        cycle(product, f"again-{number}")
+    tree.snapshot(lab.home, SOURCE, "two")
+    run_with(product, f"/usr/sbin/zfs destroy {SOURCE}/b@two")
+    newest = {dataset for dataset, snapshot in tree.guids(lab.archiver, COPY) if snapshot == "two"}
+    assert newest == {"", "/a"}, newest
+    cycle(product, "three")
 
 
 def test_a_dataset_that_is_destroyed_before_its_turn_costs_only_itself(product: Product) -> None:
@@ -78,12 +77,11 @@ def test_a_dataset_that_is_destroyed_before_its_turn_costs_only_itself(product: 
 def test_a_snapshot_that_comes_during_a_run_is_not_taken_for_sent(product: Product) -> None:
     lab = product.lab
     cycle(product, "one")
-    for name in ("two", "three", "four"):
-        tree.snapshot(lab.home, SOURCE, name)
-        run_with(product, f"/usr/sbin/zfs snapshot {SOURCE}@{name}-late")
-        assert not pool.exists(lab.archiver, f"{COPY}@{name}-late")
-        send(product)
-        assert pool.exists(lab.archiver, f"{COPY}@{name}-late")
+    tree.snapshot(lab.home, SOURCE, "two")
+    run_with(product, f"/usr/sbin/zfs snapshot {SOURCE}@two-late")
+    assert not pool.exists(lab.archiver, f"{COPY}@two-late")
+    send(product)
+    assert pool.exists(lab.archiver, f"{COPY}@two-late")
 
 
 def test_a_snapshot_that_comes_after_a_listing_in_the_same_second_is_sent_by_the_next_run(product: Product) -> None:
@@ -121,14 +119,15 @@ def test_awkward_names_arrive(product: Product) -> None:
     lab = product.lab
     for name in ("with space", "trailing-", "-leading", "a:b.c_d", "x" * 60):
         zfs(lab.home, "create", f"{SOURCE}/{name}")
-    for name in ("one two", "trailing-", "a:b.c_d"):
+    tree.snapshot(lab.home, SOURCE, "one two")
+    for name in ("trailing-", "a:b.c_d"):
         cycle(product, name)
 
 
 def test_the_hosts_mount_points_never_reach_the_archiver(product: Product) -> None:
     lab = product.lab
     zfs(lab.home, "create", "-o", "mountpoint=/usr/local/lib/lab-test", f"{SOURCE}/home")
-    for name in ("one", "two", "three"):
+    for name in ("one", "two"):
         cycle(product, name)
     lab.archiver.run(["zfs", "mount", "-a"])
     lab.archiver.run(["zpool", "export", "vault"])
@@ -140,11 +139,11 @@ def test_the_hosts_mount_points_never_reach_the_archiver(product: Product) -> No
 def test_large_records_stay_large(product: Product) -> None:
     lab = product.lab
     zfs(lab.home, "create", "-o", "recordsize=1M", f"{SOURCE}/large")
-    for name in ("one", "two", "three"):
+    for name in ("one", "two"):
         tree.write(lab.home, f"{SOURCE}/large", name, 3)
         cycle(product, name)
     lab.archiver.run(["mkdir", "-p", "/lab/copy"])
-    lab.archiver.run(["mount", "-t", "zfs", f"{COPY}/large@three", "/lab/copy"])
+    lab.archiver.run(["mount", "-t", "zfs", f"{COPY}/large@two", "/lab/copy"])
     block = lab.archiver.run(["stat", "-c", "%o", "/lab/copy/one"]).stdout.strip()
     theirs = lab.archiver.run(["sha256sum", "/lab/copy/one"]).stdout.split()[0]
     lab.archiver.run(["umount", "/lab/copy"])
@@ -159,11 +158,10 @@ def test_a_receive_that_fails_after_all_has_arrived_counts_as_arrived(product: P
     wrapper = b'#!/bin/sh\n/usr/sbin/zfs "$@"; code=$?\n[ "$1" = receive ] && exit 1\nexit $code\n'
     lab.archiver.put("/usr/local/sbin/zfs", wrapper, 0o755)
     try:
-        for name in ("two", "three"):
-            tree.snapshot(lab.home, SOURCE, name)
-            done = product.run("replicate")
-            assert done.code == 0, done
-            assert_complete(product)
+        tree.snapshot(lab.home, SOURCE, "two")
+        done = product.run("replicate")
+        assert done.code == 0, done
+        assert_complete(product)
     finally:
         lab.archiver.run(["rm", "/usr/local/sbin/zfs"])
 
@@ -196,7 +194,7 @@ def test_a_rate_limit_is_kept(product: Product) -> None:
 
 def test_a_dry_run_changes_nothing(product: Product) -> None:
     lab = product.lab
-    for name in ("one", "two", "three"):
+    for name in ("one", "two"):
         tree.snapshot(lab.home, SOURCE, name)
         before = tree.state(lab.home, "tank"), tree.state(lab.archiver, "vault")
         shown = product.run("replicate", "--dry-run")

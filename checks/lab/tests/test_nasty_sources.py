@@ -60,6 +60,7 @@ def test_a_pool_that_is_full_or_read_only_is_sent_from_its_first_snapshot_on(pro
     assert "nothing to do" in product.run("replicate").stdout
     assert all(dataset["behind"] == 0 for dataset in product.report("status")["datasets"])
     cycle(product, "three")
+    # Now there are bookmarks to build on.
     for number, state in enumerate((read_only, full)):
         grow(lab, f"more{number}")
         with state(lab):

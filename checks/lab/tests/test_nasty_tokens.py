@@ -49,6 +49,8 @@ def only_the_parent(lab: Lab) -> None:
     lab.archiver.run(["zfs", "receive", "-u", COPY], stdin=stream)
 
 
+# `test_a_killed_run_resumes_where_it_was` shows it too.
+@pytest.mark.long
 def test_a_cut_full_send_goes_on_where_it_was(product: Product, big: Lab) -> None:
     only_the_parent(big)
     cut(big, f"{BIG}@one")

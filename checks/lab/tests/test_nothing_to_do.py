@@ -11,7 +11,7 @@ def test_nothing_to_do_starts_one_zfs_and_no_ssh(product: Product) -> None:
     # Since 2.2, ZFS says when snapshots came or went. Where it does not, it is asked for that, then for
     # datasets, bookmarks and snapshots.
     says_when = lab.home.run(["zfs", "get", "-H", "snapshots_changed", "tank"], check=False).code == 0
-    for name in ("one", "two", "three"):
+    for name in ("one", "two"):
         tree.snapshot(lab.home, SOURCE, name)
         with counted(lab.home) as working:
             send(product)

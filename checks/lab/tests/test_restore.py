@@ -40,6 +40,7 @@ def local(vm: Vm, dataset: str) -> list[list[str]]:
     return pool.rows(vm, ["get", "-H", "-s", "local,received", "-o", "property,value", "all", dataset])
 
 
+@pytest.mark.sample
 def test_a_destroyed_dataset_comes_back_whole_and_replication_goes_on(product: Product) -> None:
     home = product.lab.home
     for name in ("one", "two", "three"):

@@ -8,10 +8,8 @@ KNOWN_HOSTS = f"{FOLDER}/generated/known_hosts"
 
 def test_ssh_with_the_generated_files_enters_the_archiver_and_asks_nothing(product: Product) -> None:
     home = product.lab.home
-    for _ in range(3):
-        entered = home.run([*ssh(), "archiver", "hostname"], check=False)
-        assert entered.code == 0, entered
-        assert entered.stdout == "archiver\n"
+    entered = home.run([*ssh(), "archiver", "hostname"], check=False)
+    assert entered.code == 0 and entered.stdout == "archiver\n", entered
     by_file = ["-o", "KnownHostsCommand=none", "-o", f"UserKnownHostsFile={KNOWN_HOSTS}"]
     entered = home.run([*ssh(), *by_file, "archiver", "hostname"], check=False)
     assert entered.stdout == "archiver\n", entered

@@ -95,7 +95,7 @@ class Case:
 
 
 @pytest.fixture
-def case(bench: Lab, shared: Sleeper, request: pytest.FixtureRequest) -> Iterator[Case]:
+def case(pair: Lab, shared: Sleeper, request: pytest.FixtureRequest) -> Iterator[Case]:
     shared.install()
     case = Case(shared, request.param)
     case.make()

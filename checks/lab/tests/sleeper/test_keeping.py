@@ -28,6 +28,7 @@ def specify(case: Case, size: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.qemu
 @pytest.mark.parametrize("case", ["grown"], indirect=True)
 def test_a_volume_grows_with_its_spec_asleep_and_awake_and_after_a_killed_set_up(case: Case) -> None:
     archiver, calls = case.archiver, case.archiver.cloud.ec2.calls

@@ -13,15 +13,15 @@ from checks.lab.tests.sleeper.case import Case, images
 
 
 @pytest.fixture
-def unbaked(bench: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+def unbaked(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     folder = tmp_path_factory.mktemp("unbaked")
     replication = {"archiver": "archiver", "source": "tank/plain", "target": "vault/home/plain"}
     provider = {"image": {"id": IMAGE, "bake": False}, "market": "spot"}
-    with sleeper.clouded(bench, folder / "ec2") as cloud:
-        archiver = Sleeper(bench, folder, {"plain": replication}, cloud=cloud, provider=provider)
+    with sleeper.clouded(pair, folder / "ec2") as cloud:
+        archiver = Sleeper(pair, folder, {"plain": replication}, cloud=cloud, provider=provider)
         archiver.generate()
         archiver.install()
-        zfs(bench.home, "create", "tank/plain")
+        zfs(pair.home, "create", "tank/plain")
         yield Case(archiver, "plain")
 
 

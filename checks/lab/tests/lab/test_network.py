@@ -13,13 +13,13 @@ def reaches(one: Vm, other: Vm) -> bool:
     return one.run([*PING, other.address], check=False).code == 0
 
 
-def test_a_cut_network_separates_the_machines_and_a_restored_one_does_not(bench: Lab) -> None:
-    home, archiver = bench.home, bench.archiver
+def test_a_cut_network_separates_the_machines_and_a_restored_one_does_not(pair: Lab) -> None:
+    home, archiver = pair.home, pair.archiver
     assert reaches(home, archiver) and reaches(archiver, home)
-    bench.cut_network()
+    pair.cut_network()
     assert not reaches(home, archiver)
     assert not reaches(archiver, home)
-    bench.restore_network()
+    pair.restore_network()
     assert reaches(home, archiver) and reaches(archiver, home)
 
 
@@ -39,13 +39,13 @@ def test_the_controller_keeps_its_place_on_the_wire_while_machines_come_and_go()
     assert len(set(seen)) == 1, seen
 
 
-def test_a_rate_limit_slows_what_a_machine_sends(bench: Lab) -> None:
+def test_a_rate_limit_slows_what_a_machine_sends(pair: Lab) -> None:
     def seconds() -> float:
         begin = time.monotonic()
-        bench.home.run(["head", "-c", "1000000", "/dev/zero"])
+        pair.home.run(["head", "-c", "1000000", "/dev/zero"])
         return time.monotonic() - begin
 
     assert seconds() < 4
-    with bench.rate_limit(bench.home, "1600kbit"):
+    with pair.rate_limit(pair.home, "1600kbit"):
         assert seconds() > 4
     assert seconds() < 4

@@ -2,7 +2,7 @@
 
 import http.client
 
-from checks.lab.ec2.fixtures import IMAGE, Account, account  # noqa: F401
+from checks.lab.ec2.fixtures import IMAGE, Account
 
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"

@@ -125,6 +125,7 @@ def test_a_pool_on_a_volume_outlives_its_instance(person: Person) -> None:
     assert other.get("/vault/file") == b"data"
 
 
+@pytest.mark.qemu
 def test_a_volume_is_detached_and_grows_while_it_is_attached(person: Person) -> None:
     instance, vm = person.running()
     volume = person.volume()
@@ -186,6 +187,7 @@ def test_the_copy_of_a_disk_boots_and_the_original_goes_on(person: Person) -> No
     assert second.run(["ls", "/root"]).stdout == "baked\n"
 
 
+@pytest.mark.qemu
 def test_instances_of_a_saved_image_wake_on_its_disk(machines: Lab) -> None:
     folder, key = machines.folder / "saved", machines.folder / "controller"
     with cloud.opened(machines.network, folder, key, saves_images=True) as opened:

@@ -1,6 +1,6 @@
 """Instances go through EC2's states, at EC2's pace, in step with their machines."""
 
-from checks.lab.ec2.fixtures import Account, account, refused  # noqa: F401
+from checks.lab.ec2.fixtures import Account, refused
 from checks.lab.ec2.machines import Power
 
 

@@ -1,6 +1,6 @@
 """A volume grows by ModifyVolume: one change at a time, and not too often."""
 
-from checks.lab.ec2.fixtures import Account, account, refused  # noqa: F401
+from checks.lab.ec2.fixtures import Account, refused
 
 
 def modification(account: Account, volume: str) -> dict[str, object]:

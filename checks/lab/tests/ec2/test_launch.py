@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from checks.lab.ec2.faults import is_spot
-from checks.lab.ec2.fixtures import ARM_IMAGE, IMAGE, Account, account, refused  # noqa: F401
+from checks.lab.ec2.fixtures import ARM_IMAGE, IMAGE, Account, refused
 
 TAGS = [{"ResourceType": "instance", "Tags": [{"Key": "dormouse:archiver", "Value": "a"}]}]
 

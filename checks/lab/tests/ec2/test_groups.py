@@ -1,6 +1,6 @@
 """Security groups are unique by name and stay while they are used."""
 
-from checks.lab.ec2.fixtures import Account, account, refused  # noqa: F401
+from checks.lab.ec2.fixtures import Account, refused
 
 
 def make(account: Account, name: str) -> str:

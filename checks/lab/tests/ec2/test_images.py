@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from checks.lab.ec2.fixtures import IMAGE, NIXOS, Account, account, refused  # noqa: F401
+from checks.lab.ec2.fixtures import IMAGE, NIXOS, Account, refused
 
 
 def listed(account: Account, pattern: str, **parameters: Any) -> list[dict[str, Any]]:

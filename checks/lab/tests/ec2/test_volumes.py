@@ -2,7 +2,7 @@
 
 import pytest
 
-from checks.lab.ec2.fixtures import ZONE, Account, account, refused  # noqa: F401
+from checks.lab.ec2.fixtures import ZONE, Account, refused
 
 DATA = [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 500, "VolumeType": "sc1"}}]
 

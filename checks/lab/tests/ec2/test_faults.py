@@ -9,7 +9,7 @@ from botocore.exceptions import ConnectionClosedError
 
 from checks.lab.ec2 import ec2
 from checks.lab.ec2.faults import Step
-from checks.lab.ec2.fixtures import Account, account, client, refused  # noqa: F401
+from checks.lab.ec2.fixtures import Account, client, refused
 
 
 def until_refused(call: Callable[[], object], most: int) -> int:
