@@ -1,6 +1,7 @@
 # demo   one whole backup cycle, on two virtual machines with real ZFS
 # test   everything that CI runs
 # test-long  what `test` only samples: every fault and every kill of an archiver's life; hours
+# test-qemu  all of the lab's tests on QEMU, with a distribution's kernel; SHARDS="nasty host" for some
 # fuzz   random specs, outputs of programs and commands of a thief, for minutes; FUZZ=… times as many
 # test-zfs  replication and restores with other versions of ZFS: those of Debian 12 and of its backports
 # soak   an hour of a schedule among random faults; MINUTES=… for another time
@@ -25,21 +26,41 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 VENV := $(DORMOUSE_CACHE)/venv
 PYTHON := $(VENV)/bin/python
 # The lab makes network namespaces, which only root may.
-ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_WITHOUT,DORMOUSE_BIN_DIR,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_WITHOUT,DORMOUSE_BIN_DIR,DORMOUSE_LAB_BACKEND,DORMOUSE_LAB_SUITE,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
 
-.PHONY: demo test test-long test-zfs fuzz soak deny check lint unit nix image lab fmt bench bench-peers bench-wake setup build clean
+.PHONY: demo demo-setup demo-guest demo-cycle test test-long test-qemu test-zfs fuzz soak deny check lint unit nix images lab fmt bench bench-peers bench-wake setup build clean
 
-demo: build $(VENV)/ready
+demo:
+	@PYTHON=$(PYTHON) MAKE=$(MAKE) checks/demo.sh
+
+demo-setup: setup $(VENV)/ready
+
+demo-guest: $(VENV)/ready
+	$(ROOT) $(PYTHON) -m checks.lab install-one
+
+demo-cycle: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab demo
 
-# The lab's image is made while the code is compiled, which leaves one of two processors idle.
+# The guests' images are made while the code is compiled.
 test: setup $(VENV)/ready
-	$(MAKE) -o setup image & image=$$!; $(MAKE) -o setup check; checked=$$?; wait $$image && exit $$checked
-	$(MAKE) fuzz lab
+	rm -f $(DORMOUSE_CACHE)/times
+	checks/timed images $(MAKE) -o setup images & images=$$!; \
+		checks/timed check $(MAKE) -o setup check; checked=$$?; wait $$images && exit $$checked
+	checks/timed fuzz $(MAKE) fuzz
+	checks/timed lab $(MAKE) lab
+	@checks/timed --print
 
 test-long: build $(VENV)/ready
 	$(MAKE) fuzz FUZZ=10
-	$(ROOT) $(PYTHON) -m checks.lab test -m long
+	$(ROOT) env DORMOUSE_LAB_BACKEND=uml $(PYTHON) -m checks.lab test -m "long and not qemu"
+	$(ROOT) env DORMOUSE_LAB_BACKEND=qemu $(PYTHON) -m checks.lab test -m "long and qemu"
+
+test-qemu: build $(VENV)/ready
+	for shard in $(or $(SHARDS),$$($(PYTHON) -m checks.lab.tests.shards)); do \
+		checks/timed qemu-$$shard $(ROOT) env DORMOUSE_LAB_BACKEND=qemu $(PYTHON) -m checks.lab test \
+			$$($(PYTHON) -m checks.lab.tests.shards $$shard) || exit; \
+	done
+	@checks/timed --print
 
 FUZZ := 1
 fuzz: setup
@@ -52,7 +73,7 @@ ZFS_TESTS := cut_after_bytes cycles follow_delete interruptions many_datasets na
 	nasty_limits nasty_moments nasty_sources nasty_tokens nothing_to_do restore verify
 test-zfs: build $(VENV)/ready
 	for suite in $(or $(SUITES),bookworm bookworm-backports); do \
-		$(ROOT) env DORMOUSE_LAB_SUITE=$$suite DORMOUSE_CACHE=$(DORMOUSE_CACHE)/$$suite \
+		$(ROOT) env DORMOUSE_LAB_BACKEND=qemu DORMOUSE_LAB_SUITE=$$suite DORMOUSE_CACHE=$(DORMOUSE_CACHE)/$$suite \
 			$(PYTHON) -m checks.lab test $(ZFS_TESTS:%=checks/lab/tests/test_%.py) || exit; \
 	done
 
@@ -75,11 +96,11 @@ unit: setup
 nix: build
 	checks/nix-checks.sh
 
-image: $(VENV)/ready
+images: $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab install
 
 lab: build $(VENV)/ready
-	$(ROOT) $(PYTHON) -m checks.lab test
+	$(ROOT) $(PYTHON) -m checks.lab suite
 
 fmt: setup
 	cargo fmt --all

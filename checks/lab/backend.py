@@ -110,6 +110,8 @@ class Backend(Protocol):
     """A way to run guests."""
 
     name: str
+    # For people.
+    label: str
     # Programs that it needs on this computer, and the packages that have them.
     tools: dict[str, str]
     # A new guest's clock shows the time at which its state was saved.
@@ -119,6 +121,9 @@ class Backend(Protocol):
 
     def image(self) -> Image:
         """The image of the lab's recipe, built first if need be."""
+
+    def is_built(self) -> bool:
+        """Whether the image is there."""
 
     def saved(self, image: Image) -> SavedState | None:
         """The saved state of a booted image; None where every guest boots."""
@@ -137,11 +142,19 @@ class Backend(Protocol):
 
 
 def get() -> Backend:
-    """The backend that DORMOUSE_LAB_BACKEND names; QEMU if it names none."""
-    from checks.lab import qemu, uml
-
-    backends: dict[str, Backend] = {"qemu": qemu.BACKEND, "uml": uml.BACKEND}
-    name = os.environ.get(CHOICE) or "qemu"
+    """The backend that DORMOUSE_LAB_BACKEND names; without it, the faster one of those that are built."""
+    backends, name = known(), os.environ.get(CHOICE)
+    if not name:
+        name = next((b.name for b in backends.values() if b.is_built()), "qemu")
+        # The processes that this one starts use the same.
+        os.environ[CHOICE] = name
     if name not in backends:
         raise SystemExit(f"lab: {CHOICE}={name}: the backends are {' and '.join(backends)}")
     return backends[name]
+
+
+def known() -> "dict[str, Backend]":
+    """All backends, the fastest first."""
+    from checks.lab import qemu, uml
+
+    return {"uml": uml.BACKEND, "qemu": qemu.BACKEND}

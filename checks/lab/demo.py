@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from checks.lab import lab, process, sleeper, tree
+from checks.lab import backend, lab, process, sleeper, tree
 from checks.lab.ec2.cloud import Cloud
 from checks.lab.ec2.fixtures import client
 from checks.lab.lab import Lab
@@ -59,7 +59,7 @@ class Demo:
         self.product.install()
 
     def set_up(self) -> None:
-        heading("One step sets it up: security group, volume, image, pool (two or three minutes)")
+        heading("One step sets it up: security group, volume, image, pool")
         self.type("dormouse up --yes archiver")
         self.tell_ec2()
 
@@ -145,7 +145,7 @@ def workplace() -> Iterator[Path]:
 
 
 def run() -> int:
-    print("Starting two virtual machines; the first time, their image is built.\n", flush=True)
+    print(f"Starting two virtual machines ({backend.get().label}).\n", flush=True)
     begin = time.monotonic()
     with lab.opened() as running, workplace() as folder, sleeper.clouded(running, folder / "ec2") as cloud:
         running.make_pools()

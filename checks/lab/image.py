@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache as cache_result
 from functools import partial
 from pathlib import Path
 
@@ -65,11 +66,17 @@ class Recipe:
         return hashed(" ".join(settings).encode(), sources(RECIPE) | sources(self.folder, "own/"))
 
 
+@cache_result
 def get(recipe: Recipe) -> Image:
-    """The image of a recipe, built first if need be."""
-    packages, files = recipe.hash(), hashed(recipe.kernel.encode(), instance_files.sources())
-    target = cache.folder() / f"image-{recipe.name}-{packages}-{files}"
+    """The image of a recipe, built first if need be. One process uses one image, even if the recipe changes."""
+    target, packages = place(recipe), recipe.hash()
     return Image(cache.build_once(target, partial(build, recipe, packages), f"image-{recipe.name}"))
+
+
+def place(recipe: Recipe) -> Path:
+    """Where the image of a recipe is kept."""
+    files = hashed(recipe.kernel.encode(), instance_files.sources())
+    return cache.folder() / f"image-{recipe.name}-{recipe.hash()}-{files}"
 
 
 def sources(folder: Path, prefix: str = "") -> dict[str, Path]:

@@ -23,8 +23,7 @@ ec2            what a test works with when no machines are needed
 
 and with real machines behind it:
 
-image_state    a booted image, saved, so that its instances wake
-disks          root disks and images: qcow2 overlays; volumes: sparse files
+disks          root disks and images; volumes: sparse files
 instance_vm    a machine whose root disk stays while the instance exists
 hands          a thread for each machine, that does what it is told in order
 virtual        the machines that EC2 asks for

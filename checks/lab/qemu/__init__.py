@@ -20,12 +20,16 @@ from checks.lab.qemu.guest import QemuGuest
 
 class Qemu:
     name = "qemu"
+    label = "QEMU; without KVM, about ten times slower than real machines"
     tools = {"qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils"}
     sets_clock = True
     suffix = ".qcow2"
 
     def image(self) -> Image:
         return image.get(guest_image.recipe())
+
+    def is_built(self) -> bool:
+        return image.place(guest_image.recipe()).is_dir()
 
     def saved(self, image: Image) -> SavedState | None:
         return saved_state.get(image)

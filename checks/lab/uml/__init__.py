@@ -23,12 +23,16 @@ from checks.lab.uml.guest import UmlGuest
 
 class Uml:
     name = "uml"
+    label = "User Mode Linux"
     tools = {"taskset": "util-linux", "bash": "bash"}
     sets_clock = False
     suffix = ".layer"
 
     def image(self) -> Image:
         return image.get(guest_image.recipe())
+
+    def is_built(self) -> bool:
+        return image.place(guest_image.recipe()).is_dir()
 
     def saved(self, image: Image) -> SavedState | None:
         return None

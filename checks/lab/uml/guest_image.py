@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from functools import partial
 from pathlib import Path
 
 from checks.lab import process
@@ -11,12 +10,12 @@ from checks.lab.uml import kernel
 
 
 def recipe() -> Recipe:
-    built = kernel.get()
-    return Recipe("uml", Path(__file__).parent / "recipe", kernel.SUITE, partial(put_kernel, built), kernel.key())
+    return Recipe("uml", Path(__file__).parent / "recipe", kernel.SUITE, put_kernel, kernel.key())
 
 
-def put_kernel(built: Path, tree: Path, folder: Path) -> None:
+def put_kernel(tree: Path, folder: Path) -> None:
     """Tells the guest's modprobe that all modules are built in."""
+    built = kernel.get()
     os.link(built / "linux", folder / "kernel")
     release = (built / "release").read_text().strip()
     modules = tree / "lib/modules" / release
