@@ -8,8 +8,9 @@
 # deny   advisories, licences and sources of all dependencies; builds cargo-deny if it is not there
 # check  what needs no virtual machine: formatting, lints, unit, golden and Nix tests
 # fmt    formats the sources
-# bench  timings of the generator, and bench-peers
+# bench  timings of the generator, bench-peers and bench-scale
 # bench-peers  replication beside the tools that others use, into docs/benchmarks.md; ONLY="small data" for some
+# bench-scale  seconds and memory for 1,000 to 20,000 datasets, into docs/benchmarks.md; needs no virtual machine
 # bench-wake  how long a wake takes, and how often EC2 is asked
 #
 # Whatever is built or downloaded lies in DORMOUSE_CACHE, outside the checkout.
@@ -28,7 +29,7 @@ PYTHON := $(VENV)/bin/python
 # The lab makes network namespaces, which only root may.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_WITHOUT,DORMOUSE_BIN_DIR,DORMOUSE_LAB_BACKEND,DORMOUSE_LAB_SUITE,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
 
-.PHONY: demo demo-setup demo-guest demo-cycle test test-long test-qemu test-zfs fuzz soak deny check lint unit nix images lab fmt bench bench-peers bench-wake setup build clean
+.PHONY: demo demo-setup demo-guest demo-cycle test test-long test-qemu test-zfs fuzz soak deny check lint unit nix images lab fmt bench bench-peers bench-scale bench-wake setup build clean
 
 demo:
 	@PYTHON=$(PYTHON) MAKE=$(MAKE) checks/demo.sh
@@ -105,13 +106,17 @@ lab: build $(VENV)/ready
 fmt: setup
 	cargo fmt --all
 
-bench: setup bench-peers
+bench: setup bench-peers bench-scale
 	cargo bench --package dormouse-generator --locked
 
 # What users get is the release build.
 bench-peers: setup $(VENV)/ready
 	cargo build --workspace --locked --release
 	$(ROOT) env DORMOUSE_BIN_DIR=$(CARGO_TARGET_DIR)/release $(PYTHON) -m checks.lab.bench $(if $(ONLY),--only $(ONLY))
+
+bench-scale: setup $(VENV)/ready
+	cargo build --workspace --locked --release
+	DORMOUSE_BIN_DIR=$(CARGO_TARGET_DIR)/release $(PYTHON) -m checks.lab.bench.scale
 
 bench-wake: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab bench-wake

@@ -5,7 +5,7 @@
 //! - `settling`: when the host may remember that the archiver has it all
 //! - `sending`: in which order and company they are sent
 //! - [`batch`]: many small ones together
-//! - [`rest`]: all others, in an order in which each finds its place
+//! - [`rest`], [`queue`]: all others, in an order in which each finds its place
 //! - [`dataset`], [`stop`]: one dataset by itself, and what can keep it from arriving
 //! - [`stream`], `pump`, [`limit`]: streams, their bytes on the way, and how fast they may go
 //! - [`properties`]: keeps what was set on datasets
@@ -29,6 +29,7 @@ pub mod planning;
 pub mod progress;
 pub mod properties;
 mod pump;
+pub mod queue;
 pub mod rest;
 mod sending;
 mod settling;

@@ -143,6 +143,22 @@ impl Dataset {
         self.encryption_root.is_some()
     }
 
+    /// The same dataset with some of its snapshots, and without bookmarks.
+    #[must_use]
+    pub fn only_snapshots(&self, keep: impl Fn(&Snapshot) -> bool) -> Self {
+        let kept: Vec<&Snapshot> = self.snapshots.iter().filter(|snapshot| keep(snapshot)).collect();
+        Self {
+            name: self.name.clone(),
+            encryption_root: self.encryption_root.clone(),
+            token: self.token.clone(),
+            origin: self.origin.clone(),
+            snapshots: kept.into_iter().cloned().collect(),
+            unsent: vec![],
+            bookmarks: vec![],
+            ..*self
+        }
+    }
+
     /// Its newest snapshot.
     #[must_use]
     pub fn newest(&self) -> Option<&Snapshot> {

@@ -15,6 +15,12 @@ HEAD = """# Benchmarks
 writes this page; `ONLY="small data"` measures with some trees only. The machines are emulated on whatever
 computer it runs on, so seconds are several times those of real ones and vary with its load: only the ratios
 count. Medians.
+
+`make bench-scale` measures how time and memory grow with the number of datasets. It needs no virtual machines: a
+program stands in for `zfs` and `ssh` on this computer. *CPU s, stand-in* is the processor time of all programs
+that Dormouse starts, so it is the floor. *MiB* is the peak memory of Dormouse. The last two columns are Dormouse's
+own processor time and memory for each dataset that the row above does not have; with linear growth they stay the
+same.
 """
 COMMANDS = "Commands"
 

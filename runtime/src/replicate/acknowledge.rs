@@ -1,6 +1,6 @@
 //! What has arrived: seen on the archiver, released on the host, remembered by its bookmark.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::marks::{self, Holds};
 use super::outcome::Result as Fate;
@@ -51,10 +51,9 @@ impl Run<'_> {
 
     /// Keeps the holds of failed datasets, which a later run resumes.
     async fn release(&self, holds: &mut Holds, done: &[Done], warnings: &mut Vec<String>) {
-        let failed = |dataset: &str| {
-            done.iter().any(|done| done.outcome.dataset == dataset && done.outcome.result == Fate::Failed)
-        };
-        if let Err(error) = holds.release(|dataset| !failed(dataset)).await {
+        let failed = done.iter().filter(|done| done.outcome.result == Fate::Failed);
+        let failed: BTreeSet<&str> = failed.map(|done| done.outcome.dataset.as_str()).collect();
+        if let Err(error) = holds.release(|dataset| !failed.contains(dataset)).await {
             warnings.push(format!("snapshots stay held: {error}"));
         }
     }

@@ -65,7 +65,7 @@ impl<'a> Sender<'a> {
         Ok(match source {
             Some(source) => {
                 let below_raw = job.below_raw;
-                Job { below_raw, ..Job::by_histories(source, job.target, copy, false, None) }
+                Job { below_raw, ..Job::by_histories(source, job.target, copy, false, None).trimmed() }
             }
             None => Job { decision: Decision::NothingToSend, ..job },
         })

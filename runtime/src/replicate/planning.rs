@@ -78,6 +78,7 @@ impl Run<'_> {
                 there.extend(copy.map(|(name, copy)| (name.clone(), copy.clone())));
             }
             let mut there = archiver.histories(there).await?;
+            let mut whole = Vec::with_capacity(here.len());
             for dataset in here.into_values() {
                 let (target, carries) = (self.target(&dataset.name)?, carries(&dataset, source));
                 let (root, raw) = (&self.replication.target, self.replication.raw);
@@ -96,8 +97,10 @@ impl Run<'_> {
                     losses.extend(lost(&dataset, copy.as_ref(), former, &cursors));
                 }
                 let job = Job::by_histories(dataset, target, copy, carries, former);
-                jobs.push(Job { below_raw, ..job });
+                whole.push(Job { below_raw, ..job });
             }
+            // Not one by one: what is kept must not lie between whole histories.
+            jobs.extend(whole.iter().map(Job::trimmed));
         }
         schedule::sort(&mut jobs);
         Ok(jobs)

@@ -3,22 +3,16 @@
 //! A copy can only be received where the copy of the dataset above it is. Small first sends whose place is
 //! there go together; whatever else waits is sent by itself.
 
-use std::collections::{BTreeSet, VecDeque};
-
-use dormouse_generator::name::DatasetName;
-
-use super::batch::{Batches, Ended, Item, STREAMS};
+use super::batch::{Batches, Ended, Item};
 use super::dataset::Sender;
 use super::outcome::{DatasetOutcome, Result as Fate};
+use super::queue::Queue;
 use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::zfs::schedule::Job;
 
 /// A job, its place among all, and what came of it.
 pub type Sent = (usize, Job, DatasetOutcome);
-
-/// Jobs with their places among all.
-type Queue = VecDeque<(usize, Job)>;
 
 /// Sends what does not go with the increments.
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +44,9 @@ impl<'a> Rest<'a> {
     /// # Errors
     /// When an argument cannot be carried to the archiver.
     pub async fn send(&self, archiver: &mut Archiver, jobs: Vec<(usize, Job)>) -> Result<Vec<Sent>, Error> {
-        let (mut waiting, mut missing, mut sent) = (Queue::from(jobs), BTreeSet::new(), Vec::new());
+        let (mut waiting, mut sent) = (Queue::new(jobs), Vec::new());
         while !waiting.is_empty() {
-            let (ready, later) = ready(waiting, &missing);
-            waiting = later;
+            let ready = waiting.take_ready();
             let before = sent.len();
             if ready.len() > 1 {
                 let items = ready.into_iter().map(|(index, job)| Item { index, job }).collect();
@@ -65,11 +58,12 @@ impl<'a> Rest<'a> {
                         Err(failed) => *failed,
                     });
                 }
-            } else if let Some((index, job)) = ready.into_iter().next().or_else(|| waiting.pop_front()) {
+            } else if let Some((index, job)) = ready.into_iter().next().or_else(|| waiting.take_first()) {
                 sent.push(self.alone(archiver, index, job).await);
             }
-            let failed = sent[before..].iter().filter(|(.., outcome)| !outcome.is_complete());
-            missing.extend(failed.map(|(_, job, _)| job.target.clone()));
+            for (_, job, outcome) in &sent[before..] {
+                waiting.end(&job.target, outcome.is_complete());
+            }
         }
         Ok(sent)
     }
@@ -86,15 +80,4 @@ pub fn failed(index: usize, job: Job, error: &Error) -> Sent {
     let outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
     let outcome = outcome.failed(error.to_string(), error.help());
     (index, job, outcome)
-}
-
-/// Takes out the small first sends below which nothing is `missing` or waits to be sent.
-fn ready(waiting: Queue, missing: &BTreeSet<DatasetName>) -> (Queue, Queue) {
-    let pending: BTreeSet<DatasetName> = waiting.iter().map(|(_, job)| job.target.clone()).collect();
-    let has_place = |job: &Job| {
-        let parent = job.target.parent();
-        parent.is_none_or(|parent| !pending.contains(&parent) && !missing.contains(&parent))
-    };
-    let is_short = |job: &Job| job.streams().is_some_and(|streams| streams.len() <= STREAMS);
-    waiting.into_iter().partition(|(_, job)| job.is_small_first() && is_short(job) && has_place(job))
 }

@@ -1,5 +1,7 @@
 //! From the trees of both sides to jobs, in the order in which they are done.
 
+use std::ops::Bound;
+
 use dormouse_generator::name::DatasetName;
 use dormouse_generator::spec::Raw;
 
@@ -103,7 +105,7 @@ impl Job {
             decision = Decision::Placeholder;
         }
         let base = copy.as_ref().and_then(|copy| common(&source, copy));
-        Self::new(source, target, copy, decision, base.as_ref()).trimmed()
+        Self::new(source, target, copy, decision, base.as_ref())
     }
 
     fn new(
@@ -131,18 +133,27 @@ impl Job {
         Self { needs, age, arrived, below_raw: false, source, target, copy, decision }
     }
 
-    /// Forgets the snapshots that no later step looks at: a tree may have millions.
-    fn trimmed(mut self) -> Self {
+    /// A copy without the snapshots that no later step looks at: a tree may have millions. It lies in memory of
+    /// its own: pieces of whole histories would keep the memory of those from being used for the next ones.
+    #[must_use]
+    pub fn trimmed(&self) -> Self {
         let theirs = self.copy.as_ref().and_then(Dataset::newest).map(|snapshot| snapshot.guid);
         let newest = self.source.newest().map(|snapshot| snapshot.guid);
-        self.source.snapshots.retain(|snapshot| [newest, theirs].contains(&Some(snapshot.guid)));
-        self.source.unsent.clear();
-        if let Some(copy) = &mut self.copy {
-            copy.snapshots.retain(|snapshot| Some(snapshot.guid) == theirs);
-            copy.bookmarks.clear();
+        let kept = |guid| [newest, theirs].contains(&Some(guid));
+        let source = Dataset {
+            partial: true,
+            bookmarks: self.source.bookmarks.clone(),
+            ..self.source.only_snapshots(|snapshot| kept(snapshot.guid))
+        };
+        let copy = self.copy.as_ref().map(|copy| copy.only_snapshots(|each| Some(each.guid) == theirs));
+        Self {
+            source,
+            target: self.target.clone(),
+            copy,
+            decision: self.decision.clone(),
+            needs: self.needs.clone(),
+            ..*self
         }
-        self.source.partial = true;
-        self
     }
 
     /// The snapshot that the archiver has in the end: its name there, and itself.
@@ -221,7 +232,7 @@ pub fn schedule(
         let copy = target.get(&name).cloned();
         let below_raw = form::is_below_raw((&dataset.name, &name), (source, target), to, Raw::Auto);
         let job = Job::by_histories(dataset.clone(), name, copy, carries(dataset, source), None);
-        Ok::<_, String>(Job { below_raw, ..job })
+        Ok::<_, String>(Job { below_raw, ..job.trimmed() })
     };
     let mut jobs = source.values().map(job).collect::<Result<Vec<_>, _>>()?;
     sort(&mut jobs);
@@ -237,6 +248,49 @@ pub fn sort(jobs: &mut [Job]) {
 /// Whether a dataset below this one has a snapshot.
 #[must_use]
 pub fn carries(dataset: &Dataset, all: &Datasets) -> bool {
-    let below = |other: &Dataset| other.name != dataset.name && other.name.is_within(&dataset.name);
-    dataset.kind == Kind::Filesystem && all.values().any(|other| below(other) && other.newest().is_some())
+    let is_below = |other: &Dataset| other.name.is_within(&dataset.name);
+    dataset.kind == Kind::Filesystem
+        && beginning_with(dataset, all).any(|other| is_below(other) && other.newest().is_some())
+}
+
+/// The other datasets whose names begin with this one's name, among them all datasets below it. They follow
+/// each other, so that a tree of thousands is not searched for each of its datasets.
+fn beginning_with<'a>(dataset: &'a Dataset, all: &'a Datasets) -> impl Iterator<Item = &'a Dataset> {
+    let after = all.range((Bound::Excluded(&dataset.name), Bound::Unbounded));
+    after.map(|(_, other)| other).take_while(|other| other.name.as_str().starts_with(dataset.name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::listing::Listing;
+    use super::*;
+
+    fn tree(names: impl IntoIterator<Item = String>) -> Datasets {
+        let line = |name| format!("{name}\tfilesystem\t1\t-\t-\n{name}@a\t2\t3\n");
+        Listing::read(&names.into_iter().map(line).collect::<String>()).unwrap()
+    }
+
+    #[test]
+    fn only_datasets_below_make_a_dataset_carry_something() {
+        let all = tree(["tank/a", "tank/a-b", "tank/a/b/c", "tank/ab/c", "tank/b"].map(str::to_owned));
+        let carrying: Vec<&str> = all
+            .values()
+            .filter(|dataset| carries(dataset, &all))
+            .map(|dataset| dataset.name.as_str())
+            .collect();
+        assert_eq!(carrying, ["tank/a"]);
+    }
+
+    #[test]
+    fn a_tree_four_times_as_big_takes_four_times_as_many_looks() {
+        let looks = |folders: usize| {
+            let names = (0..folders).flat_map(|folder| {
+                let data = (0..10).map(move |data| format!("tank/folder{folder:04}/data{data}"));
+                std::iter::once(format!("tank/folder{folder:04}")).chain(data)
+            });
+            let all = tree(names);
+            all.values().map(|dataset| beginning_with(dataset, &all).count()).sum::<usize>()
+        };
+        assert_eq!((looks(100), looks(400)), (1000, 4000));
+    }
 }
