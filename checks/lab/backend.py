@@ -68,6 +68,10 @@ class Guest(Protocol):
     def program(self) -> subprocess.Popen[bytes]:
         """The program that runs the guest now; some backends start another for a restart."""
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs, or is about to boot again after it was asked to restart."""
+
     def let_run(self, timeout: float) -> None:
         """Lets a guest run that waits for it, as one that wakes from a saved state does."""
 

@@ -141,7 +141,7 @@ class Vm:
 
     @property
     def is_alive(self) -> bool:
-        return self._guest is not None and self._guest.program.poll() is None
+        return self._guest is not None and self._guest.is_alive
 
     @property
     def program(self) -> subprocess.Popen[bytes]:

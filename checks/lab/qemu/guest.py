@@ -31,6 +31,10 @@ class QemuGuest:
         self._root = wiring.root
         self._ports: dict[str, int] = {}
 
+    @property
+    def is_alive(self) -> bool:
+        return self.program.poll() is None
+
     def let_run(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while self.qmp("query-status")["status"] == "inmigrate":

@@ -31,6 +31,8 @@ class UmlGuest:
         self._disks: dict[str, Disk] = {}
         self._slots: dict[str, int] = {}
         self._is_over = False
+        # Between two processes, it is not off.
+        self._is_restarting = False
         self._lock = threading.Lock()
         if not wiring.keep_root:
             self._root.unlink(missing_ok=True)
@@ -44,6 +46,10 @@ class UmlGuest:
     @property
     def program(self) -> subprocess.Popen[bytes]:
         return self._program
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._is_over and (self._is_restarting or self._program.poll() is None)
 
     def let_run(self, timeout: float) -> None:
         """It has been running since it was started."""
@@ -64,20 +70,23 @@ class UmlGuest:
         raise BackendError("User Mode Linux does not show a guest that its disk has grown: this takes QEMU")
 
     def reset(self) -> None:
+        self._is_restarting = True
         self._end()
-        self._start()
+        self.go_on()
 
     def reboot(self, ask: Callable[[], object]) -> None:
         self.halt(ask)
         self.go_on()
 
     def halt(self, ask: Callable[[], object]) -> None:
+        self._is_restarting = True
         ask()
         self._program.wait(STOP_TIMEOUT)
         self._end()
 
     def go_on(self) -> None:
         self._start()
+        self._is_restarting = False
 
     def pause(self) -> None:
         os.kill(self._program.pid, signal.SIGSTOP)
