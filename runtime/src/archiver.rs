@@ -124,8 +124,13 @@ impl Archiver {
     }
 
     /// Whether the connection still stands.
-    pub fn is_alive(&mut self) -> bool {
+    pub fn is_alive(&self) -> bool {
         self.connection.is_alive()
+    }
+
+    /// Closes the connection.
+    pub async fn close(self) {
+        self.connection.close().await;
     }
 
     /// Runs a command line of [`argv`] there and returns what it prints.

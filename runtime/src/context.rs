@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dormouse_generator::layout;
 use dormouse_generator::spec::{Archiver, Host, Replication, Spec};
+use indicatif::MultiProgress;
 
 use crate::cli::Global;
 use crate::error::Error;
@@ -36,6 +37,8 @@ pub struct Context {
     pub json: bool,
     /// Whether somebody watches progress.
     pub shows_progress: bool,
+    /// The progress of what is under way, where somebody watches it.
+    pub bars: MultiProgress,
     /// Starts processes.
     pub exec: Exec,
     /// How long the phases of a run take.
@@ -63,6 +66,7 @@ impl Context {
             ssh_program: global.ssh.clone(),
             json: global.json,
             shows_progress: !global.json && std::io::stderr().is_terminal(),
+            bars: MultiProgress::new(),
             exec: Exec { verbose: global.verbose > 0 },
             clock: Clock::default(),
             spec,
@@ -112,7 +116,7 @@ impl Context {
     /// Tells a person how things go; machines get the result only.
     pub fn say(&self, text: &str) {
         if !self.json {
-            println!("{text}");
+            self.bars.suspend(|| println!("{text}"));
         }
     }
 

@@ -228,6 +228,14 @@ async fn import(machine: &Machine<'_>, archiver: &Archiver, since: Instant) -> R
     }
 }
 
+/// Another connection to the same archiver.
+///
+/// # Errors
+/// What keeps it from being opened.
+pub async fn another(context: &Context, archiver: &Archiver) -> Result<Archiver, Error> {
+    open(context, archiver.endpoint().clone()).await
+}
+
 async fn open(context: &Context, endpoint: Endpoint) -> Result<Archiver, Error> {
     // A Unix socket's path has at most 107 bytes, of which ssh takes 17 for a suffix of its own.
     let control = folder::sockets()?.join(SOCKETS.fetch_add(1, Ordering::Relaxed).to_string());

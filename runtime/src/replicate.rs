@@ -5,7 +5,8 @@
 //! - `settling`: when the host may remember that the archiver has it all
 //! - `sending`: in which order and company they are sent
 //! - [`batch`]: many small ones together
-//! - [`rest`], [`queue`]: all others, in an order in which each finds its place
+//! - [`rest`]: all others, several at once, in an order in which each finds its place
+//! - [`lanes`]: connections for large streams
 //! - [`dataset`], [`stop`]: one dataset by itself, and what can keep it from arriving
 //! - [`stream`], `pump`, [`limit`]: streams, their bytes on the way, and how fast they may go
 //! - [`properties`]: keeps what was set on datasets
@@ -21,6 +22,7 @@ pub mod advice;
 pub mod batch;
 pub mod dataset;
 pub mod follow;
+pub mod lanes;
 pub mod limit;
 pub mod marks;
 pub mod meanwhile;
@@ -29,7 +31,6 @@ pub mod planning;
 pub mod progress;
 pub mod properties;
 mod pump;
-pub mod queue;
 pub mod rest;
 mod sending;
 mod settling;
@@ -143,8 +144,9 @@ impl<'a> Run<'a> {
         let mark = mark.settled(self.context.exec, self.replication);
         let (sent, mark) = tokio::join!(shipment.send(archiver, plan), mark);
         let Shipped { mut done, pool } = sent?;
-        let connection_lost = !archiver.is_alive();
         self.acknowledge(archiver, &mut done, &mut holds, &mut warnings).await;
+        // After that question: if the network is gone, other connections may have broken before this one.
+        let connection_lost = !archiver.is_alive();
         self.keep_what_was_set(archiver, &done, audit, &mut warnings).await;
         if self.replication.follow_delete && archiver.is_alive() {
             let complete = done.iter().filter(|done| done.outcome.is_complete());

@@ -1,6 +1,8 @@
 //! ssh to an archiver: one connection a run, shared by all its commands.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -11,6 +13,9 @@ use crate::zfs::stderr::{Meaning, meaning};
 
 /// How long connecting and logging in may take.
 const CONNECT: Duration = Duration::from_secs(60);
+
+/// How long a connection may take to close.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// How often to look whether the connection stands.
 const LOOK: Duration = Duration::from_millis(10);
@@ -105,10 +110,10 @@ fn literal(path: &Path) -> String {
 pub struct Connection {
     endpoint: Endpoint,
     control: PathBuf,
-    master: Process,
+    master: Mutex<Process>,
     /// The master's remote command is `cat`. It ends when this end of its stdin closes, which
     /// happens even if we are killed: no connection outlives us and keeps the archiver awake.
-    _alive: std::os::fd::OwnedFd,
+    alive: Option<OwnedFd>,
 }
 
 impl Connection {
@@ -137,7 +142,7 @@ impl Connection {
             }
             sleep(LOOK).await;
         }
-        Ok(Self { endpoint, control, master, _alive: alive })
+        Ok(Self { endpoint, control, master: Mutex::new(master), alive: Some(alive) })
     }
 
     /// The local command line that runs `remote` on the archiver over this connection.
@@ -177,8 +182,17 @@ impl Connection {
     }
 
     /// Whether the connection still stands.
-    pub fn is_alive(&mut self) -> bool {
-        !self.master.has_ended()
+    pub fn is_alive(&self) -> bool {
+        !self.master.lock().unwrap_or_else(PoisonError::into_inner).has_ended()
+    }
+
+    /// Closes it, so that the archiver's session is over.
+    pub async fn close(mut self) {
+        self.alive = None;
+        let deadline = Instant::now() + CLOSE;
+        while self.is_alive() && Instant::now() < deadline {
+            sleep(LOOK).await;
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`token`]: what a resume token says
 //! - [`plan`]: two datasets to the streams between them, or a refusal
 //! - [`schedule`]: two trees to jobs in order
+//! - [`turns`]: which jobs run at the same time
 //! - [`recent`]: a listing of snapshots to the few that matter
 //! - [`compare`]: two histories to what is not as it should be
 //! - [`conflict`]: what is in the way, and where it can go
@@ -38,6 +39,7 @@ pub mod schedule;
 pub mod scratch;
 pub mod stderr;
 pub mod token;
+pub mod turns;
 
 use std::fmt;
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from checks.lab import lab
-from checks.lab.bench import peers, report, trees
+from checks.lab.bench import fat, peers, report, trees
 from checks.lab.bench.peers import Peer
 from checks.lab.bench.report import Table
 from checks.lab.bench.trees import Tree
@@ -35,6 +35,7 @@ SIZES = {
     "few": FEW,
     "data": Tree("data", 1, 1, mebibytes=1024),
     "big": Tree("big", 1, 1, mebibytes=2048),
+    "fat": Tree("fat", 5, 1, mebibytes=256),
     "deep": Tree("deep", 1, 1000),
     "large": Tree("large", 100, 5),
     "wide": Tree("wide", 100, 50, newest_only=True),
@@ -46,6 +47,7 @@ TINY = {
     "few": Tree("few", 2, 2),
     "data": Tree("data", 1, 1, mebibytes=4),
     "big": Tree("big", 1, 1, mebibytes=8),
+    "fat": Tree("fat", 3, 1, mebibytes=2),
     "deep": Tree("deep", 1, 9),
     "large": Tree("large", 4, 2),
     "wide": Tree("wide", 4, 5, newest_only=True),
@@ -170,6 +172,8 @@ def measure(bench: Bench, sizes: dict[str, Tree], asked: list[str]) -> Iterator[
         full = bench.full(sizes["big"], rounds=2, alone=True)
         full.note = bench.share(sizes["big"])
         yield full
+    if "fat" in asked:
+        yield fat.measure(bench.lab, sizes["fat"], bench.seconds, bench.product.argv("replicate", "fat"))
     if "deep" in asked:
         trees.plant(bench.lab, sizes["deep"])
         yield bench.full(sizes["deep"], rounds=1, alone=True)

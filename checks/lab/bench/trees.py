@@ -80,7 +80,9 @@ def delayed(lab: Lab, delay: str) -> Iterator[None]:
     if not delay:
         yield
         return
-    lab.home.run(["tc", "qdisc", "replace", "dev", "eth0", "root", "netem", "delay", delay])
+    # By default it drops what is more than 1000 packets on the way: less than one window of ssh.
+    netem = ["netem", "delay", delay, "limit", "100000"]
+    lab.home.run(["tc", "qdisc", "replace", "dev", "eth0", "root", *netem])
     try:
         yield
     finally:

@@ -36,6 +36,11 @@ pub struct Replication {
     /// How streams are compressed on their way, beyond what is compressed on the disk.
     #[serde(default)]
     pub stream_compression: StreamCompression,
+    /// Maximum number of streams at once, 1 to 16. Each large stream gets its own SSH connection, because one
+    /// connection carries little more than 2 MiB per round trip. With 1, large datasets follow each other.
+    #[serde(default = "parallel_streams")]
+    #[schemars(range(min = 1, max = 16))]
+    pub parallel_streams: u32,
     /// Whether snapshots that the host deleted are deleted on the archiver.
     #[serde(default)]
     pub follow_delete: bool,
@@ -106,6 +111,10 @@ pub enum OnConflict {
     /// It is renamed: to the dataset's new name if that is why, else out of the way, and the
     /// dataset is sent anew. Nothing is destroyed.
     SetAside,
+}
+
+const fn parallel_streams() -> u32 {
+    4
 }
 
 const fn timeout() -> Duration {

@@ -10,6 +10,10 @@ use crate::suggest;
 /// month, after which a run that still goes on is certainly stuck.
 const TIMEOUT: std::ops::RangeInclusive<u64> = 60..=31 * 86_400;
 
+/// Bounds of `parallel_streams`. By default sshd drops logins at random once more than ten are pending
+/// (sshd_config(5), `MaxStartups`), and each stream needs 3 MiB of pipes here.
+const STREAMS: std::ops::RangeInclusive<u32> = 1..=16;
+
 pub(super) fn check(spec: &Spec, host: &Host, path: &JsonPath, problems: &mut Vec<Problem>) {
     problems.extend(epoch(host.epoch, path));
     if let Some(folder) = &host.secrets_dir {
@@ -42,6 +46,11 @@ fn check_replication(spec: &Spec, replication: &Replication, path: &JsonPath, pr
     problems.extend(triggers(replication, path));
     snapshot_names(replication, path, problems);
     follow_delete(spec, replication, path, problems);
+    let streams = replication.parallel_streams;
+    if !STREAMS.contains(&streams) {
+        let reason = format!("a replication sends 1 to 16 streams at once, not {streams}");
+        problems.push(Problem::new(path.key("parallel_streams"), reason, "write 4, or leave it out"));
+    }
     let timeout = replication.timeout;
     if !TIMEOUT.contains(&timeout.as_secs()) {
         let reason = format!("a run gets between one minute and 31 days, not {timeout}");

@@ -14,7 +14,7 @@ impl Run<'_> {
     /// what has arrived is released, and acknowledged by its bookmark.
     pub(super) async fn acknowledge(
         &self,
-        archiver: &mut Archiver,
+        archiver: &Archiver,
         done: &mut [Done],
         holds: &mut Holds,
         warnings: &mut Vec<String>,
@@ -41,7 +41,7 @@ impl Run<'_> {
         warnings.extend(unacknowledged(errors.into_values()));
     }
 
-    async fn seen(&self, archiver: &mut Archiver, done: &[Done]) -> Result<BTreeMap<String, Guid>, Error> {
+    async fn seen(&self, archiver: &Archiver, done: &[Done]) -> Result<BTreeMap<String, Guid>, Error> {
         let is_open =
             |done: &&Done| !done.acknowledged && matches!(done.outcome.result, Fate::Sent | Fate::Failed);
         let names: Vec<String> =

@@ -4,25 +4,31 @@
 //! round trip and an ssh for each. The first failure ends a channel. What had arrived by then is
 //! seen on the archiver; what was under way is left to [`super::dataset`], which finds out what is
 //! wrong with it; the rest goes over a new channel.
+//!
+//! The size of an increment is unknown until it is sent. The items queued behind a large one move to other
+//! channels, as far as there is [`Room`]. Each of these channels has its own connection.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use dormouse_generator::spec::Replication;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::dataset::{make, report};
+use super::lanes::Lanes;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
-use super::stream::{self, Bounds, Broken, Counter, Receiving, Sending, Way};
+use super::stream::{self, Bounds, Broken, Claim, Counter, Receiving, Sending, Way};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
 use crate::report::seen;
+use crate::zfs::Guid;
 use crate::zfs::plan::Stream;
-use crate::zfs::schedule::Job;
+use crate::zfs::schedule::{Job, SMALL};
 use crate::zfs::{argv, form};
 
 /// Most datasets in a batch. A channel that breaks costs a look at the archiver, one that is new
@@ -37,8 +43,29 @@ pub const STREAMS: usize = 64;
 /// half a receive.
 const LISTED: usize = 6;
 
-/// Channels side by side.
-const CHANNELS: usize = 2;
+/// How often to look for streams that have become large.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How many channels there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// For small streams.
+    pub channels: usize,
+    /// In total.
+    pub most: usize,
+}
+
+impl Room {
+    /// How many more there may be beside these.
+    fn left(self, small: usize, large: usize) -> usize {
+        self.channels.saturating_sub(small).min(self.most.saturating_sub(small + large))
+    }
+
+    /// Whether large streams make room for others.
+    fn grows(self) -> bool {
+        self.most > self.channels
+    }
+}
 
 /// A job whose streams are known.
 #[derive(Debug)]
@@ -65,14 +92,50 @@ pub struct Batches<'a> {
     replication: &'a Replication,
     bounds: &'a Bounds,
     told: &'a UnboundedSender<String>,
+    lanes: &'a Lanes<'a>,
 }
 
-/// A channel that has ended.
-struct Channel {
+/// A channel that is under way.
+struct Course {
+    /// The items that are sent over it.
     items: Vec<Item>,
     counters: Vec<Counter>,
-    result: Result<(), Broken>,
-    time: Duration,
+    claims: Vec<Claim>,
+    /// Whether it may have a connection beside the first.
+    beside: bool,
+    began: Instant,
+}
+
+impl Course {
+    fn of(items: Vec<Item>, beside: bool) -> Self {
+        let counters = items.iter().map(|_| Counter::default()).collect();
+        let claims = items.iter().map(|_| Claim::default()).collect();
+        Self { items, counters, claims, beside, began: Instant::now() }
+    }
+
+    /// Whether the current stream is large.
+    fn is_large(&self) -> bool {
+        let mut sizes = self.counters.iter().rev().map(|counter| counter.load(Ordering::Relaxed));
+        sizes.find(|size| *size > 0).is_some_and(|size| size >= SMALL)
+    }
+
+    /// Takes the items back that have not started.
+    fn take_rest(&mut self) -> Vec<Item> {
+        let rest = self.claims.iter().rev().take_while(|claim| claim.take()).count();
+        let left = self.items.len() - rest;
+        self.counters.truncate(left);
+        self.claims.truncate(left);
+        self.items.split_off(left)
+    }
+}
+
+/// How a channel ended.
+struct End {
+    /// Which it was.
+    number: usize,
+    has_failed: bool,
+    /// If it failed, which of its snapshots the archiver has.
+    there: BTreeMap<String, Guid>,
 }
 
 impl<'a> Batches<'a> {
@@ -83,8 +146,9 @@ impl<'a> Batches<'a> {
         replication: &'a Replication,
         bounds: &'a Bounds,
         told: &'a UnboundedSender<String>,
+        lanes: &'a Lanes<'a>,
     ) -> Self {
-        Self { context, replication, bounds, told }
+        Self { context, replication, bounds, told, lanes }
     }
 
     /// Sends all items. Where their copies are `unseen`, the first failure makes all that has not arrived
@@ -94,40 +158,44 @@ impl<'a> Batches<'a> {
     /// When an argument cannot be carried to the archiver.
     pub async fn send(
         &self,
-        archiver: &mut Archiver,
+        archiver: &Archiver,
         items: Vec<Item>,
         unseen: bool,
+        room: Room,
     ) -> Result<Ended, Error> {
         let (mut waiting, mut ended) = (VecDeque::from(items), Ended::default());
         let progress = match self.context.shows_progress && !waiting.is_empty() {
-            true => Progress::bar("all together", None),
+            true => Progress::bar(&self.context.bars, "all together", None),
             false => Progress::quiet(),
         };
-        let mut channels = JoinSet::new();
-        loop {
-            if channels.len() < CHANNELS && !waiting.is_empty() && archiver.is_alive() {
-                let fair = waiting.len().div_ceil(CHANNELS - channels.len()).min(MOST);
-                let mut streams = 0;
-                let fits = waiting.iter().take(fair).take_while(|item| {
-                    streams += item.streams().count();
-                    streams <= STREAMS
-                });
-                let fits = fits.count().max(1);
-                let items = waiting.drain(..fits).collect();
-                let is_last = unseen && waiting.is_empty();
-                channels.spawn(self.channel(archiver, items, is_last, progress.counter())?);
-                continue;
-            }
-            match channels.join_next().await {
-                Some(Ok(channel)) => {
-                    self.settle(archiver, channel, &mut waiting, &mut ended).await;
-                    if unseen && !ended.doubtful.is_empty() {
-                        ended.doubtful.extend(waiting.drain(..).map(|Item { index, job }| (index, job)));
-                    }
+        let (mut courses, mut running) = (BTreeMap::<usize, Course>::new(), FuturesUnordered::new());
+        for number in 0.. {
+            let left = loop {
+                let large = courses.values().filter(|course| course.is_large()).count();
+                let left = room.left(courses.len() - large, large);
+                if left > 0 && room.grows() && archiver.is_alive() {
+                    let large = courses.values_mut().filter(|course| course.is_large());
+                    waiting.extend(large.flat_map(Course::take_rest));
+                    waiting.make_contiguous().sort_by_key(|item| item.index);
                 }
-                Some(Err(error)) => return Err(std::io::Error::other(error).into()),
-                None => break,
-            }
+                if left > 0 && !waiting.is_empty() && archiver.is_alive() {
+                    break Some((left, room.grows() && large > 0));
+                }
+                let Ok(end) = timeout(LOOK, running.next()).await else { continue };
+                let Some(end) = end else { break None };
+                let end: End = end?;
+                if let Some(course) = courses.remove(&end.number) {
+                    self.settle(course, &end, &mut waiting, &mut ended);
+                }
+                if unseen && !ended.doubtful.is_empty() {
+                    ended.doubtful.extend(waiting.drain(..).map(|Item { index, job }| (index, job)));
+                }
+            };
+            let Some((left, beside)) = left else { break };
+            let course = Course::of(next(&mut waiting, left), beside);
+            let is_last = unseen && waiting.is_empty();
+            running.push(self.channel(number, &course, is_last, progress.counter()));
+            courses.insert(number, course);
         }
         for Item { index, job } in waiting {
             let outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
@@ -140,42 +208,51 @@ impl<'a> Batches<'a> {
     /// Runs the streams of these items over one channel; the `last` one also asks for the pool.
     fn channel(
         &self,
-        archiver: &Archiver,
-        items: Vec<Item>,
+        number: usize,
+        course: &Course,
         is_last: bool,
         total: Counter,
-    ) -> Result<impl Future<Output = Channel> + use<>, Error> {
+    ) -> impl Future<Output = Result<End, Error>> + use<'a> {
         let mut commands = Vec::new();
-        for some in halves(&items) {
+        for some in halves(&course.items) {
             commands.extend(some.iter().flat_map(|item| {
                 let (target, kind) = (&item.job.target, item.job.source.kind);
                 let make = make(&item.job, item.streams(), self.is_raw(item));
                 argv::receives(target, kind, make, item.streams().count())
             }));
-            let arrivals: Vec<String> = some.iter().filter_map(|item| Some(item.job.arrival()?.0)).collect();
-            commands.push(argv::list_these(&arrivals));
+            commands.push(argv::list_these(&arrivals(some)));
         }
         if is_last {
             commands.extend(seen::questions(self.replication.target.pool()));
         }
-        let packed = self.replication.stream_compression.is_zstd();
-        let told = Some(self.told.clone());
-        let receiving = Receiving { told, ..archiver.receiving(&commands, packed)? };
-        let counters: Vec<Counter> = items.iter().map(|_| Counter::default()).collect();
-        let sendings = items.iter().zip(&counters).flat_map(|(item, counter)| {
-            let (raw, total) = (self.is_raw(item), total.clone());
+        let marks = course.counters.iter().zip(&course.claims);
+        let sendings = course.items.iter().zip(marks).flat_map(|(item, (counter, claim))| {
+            let (raw, mut claim) = (self.is_raw(item), Some(claim.clone()));
+            let counters = vec![counter.clone(), total.clone()];
             item.streams().map(move |stream| Sending {
                 argv: argv::send(&item.job.source.name, stream, raw),
-                counters: vec![counter.clone(), total.clone()],
+                counters: counters.clone(),
+                claim: claim.take(),
             })
         });
-        let (exec, sendings) = (self.context.exec, sendings.collect::<Vec<_>>());
-        let bounds = self.bounds.clone();
-        let begin = Instant::now();
-        Ok(async move {
-            let result = stream::run(exec, sendings, &receiving, Way::ToArchiver, &bounds).await;
-            Channel { items, counters, result, time: begin.elapsed() }
-        })
+        let (sendings, names) = (sendings.collect::<Vec<_>>(), arrivals(&course.items));
+        let (this, beside) = (*self, course.beside);
+        async move {
+            let lane = if beside { this.lanes.another().await } else { this.lanes.shared() };
+            let packed = this.replication.stream_compression.is_zstd();
+            let told = Some(this.told.clone());
+            let receiving = Receiving { told, ..lane.archiver().receiving(&commands, packed)? };
+            let way = Way::ToArchiver;
+            let result = stream::run(this.context.exec, sendings, &receiving, way, this.bounds).await;
+            if matches!(result, Err(Broken::Connection(_))) {
+                lane.abandon();
+            }
+            let there = match &result {
+                Ok(()) => BTreeMap::new(),
+                Err(_) => this.lanes.shared().archiver().which(&names).await.unwrap_or_default(),
+            };
+            Ok(End { number, has_failed: result.is_err(), there })
+        }
     }
 
     fn is_raw(&self, item: &Item) -> bool {
@@ -183,20 +260,17 @@ impl<'a> Batches<'a> {
         form::are_raw(item.streams(), source, copy, &self.replication.target, self.replication.raw)
     }
 
-    async fn settle(
-        &self,
-        archiver: &mut Archiver,
-        channel: Channel,
-        waiting: &mut VecDeque<Item>,
-        ended: &mut Ended,
-    ) {
-        let Channel { items, counters, result, time } = channel;
-        let arrived = match &result {
-            Ok(()) => items.len(),
-            Err(_) => self.arrived(archiver, &items).await,
+    fn settle(&self, course: Course, end: &End, waiting: &mut VecDeque<Item>, ended: &mut Ended) {
+        let time = course.began.elapsed();
+        let is_there = |item: &&Item| {
+            let newest = item.job.arrival();
+            newest.is_some_and(|(name, newest)| end.there.get(&name) == Some(&newest.guid))
         };
-        let failed = result.is_err();
-        for (place, (item, counter)) in items.into_iter().zip(counters).enumerate().rev() {
+        let arrived = match end.has_failed {
+            true => course.items.iter().take_while(is_there).count(),
+            false => course.items.len(),
+        };
+        for (place, (item, counter)) in course.items.into_iter().zip(course.counters).enumerate().rev() {
             if place < arrived {
                 let mut outcome =
                     DatasetOutcome::new(&item.job.source, item.job.target.to_string(), Fate::Sent);
@@ -204,24 +278,30 @@ impl<'a> Batches<'a> {
                 outcome.bytes = counter.load(Ordering::Relaxed);
                 report(self.context, &outcome, time);
                 ended.done.push((item.index, item.job, outcome));
-            } else if failed && place == arrived {
+            } else if place == arrived {
                 ended.doubtful.push((item.index, item.job));
             } else {
                 waiting.push_front(item);
             }
         }
     }
+}
 
-    /// How many of the items, from the first on, are on the archiver.
-    async fn arrived(&self, archiver: &Archiver, items: &[Item]) -> usize {
-        let names: Vec<String> = items.iter().filter_map(|item| Some(item.job.arrival()?.0)).collect();
-        let there = archiver.which(&names).await.unwrap_or_default();
-        let is_there = |item: &&Item| {
-            let newest = item.job.arrival();
-            newest.is_some_and(|(name, newest)| there.get(&name) == Some(&newest.guid))
-        };
-        items.iter().take_while(is_there).count()
-    }
+/// Takes the items of a channel from those that wait, if there is room for so many more.
+fn next(waiting: &mut VecDeque<Item>, left: usize) -> Vec<Item> {
+    let fair = waiting.len().div_ceil(left).min(MOST);
+    let mut streams = 0;
+    let fits = waiting.iter().take(fair).take_while(|item| {
+        streams += item.streams().count();
+        streams <= STREAMS
+    });
+    let fits = fits.count().max(1);
+    waiting.drain(..fits).collect()
+}
+
+/// The newest snapshots of these, by their names on the archiver.
+fn arrivals(items: &[Item]) -> Vec<String> {
+    items.iter().filter_map(|item| Some(item.job.arrival()?.0)).collect()
 }
 
 /// The first half, half of the rest, and so on. What has arrived is acknowledged while others are under way,
@@ -244,6 +324,17 @@ impl Item {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_large_stream_makes_room_for_another_within_the_bound() {
+        let room = Room { channels: 2, most: 4 };
+        let left =
+            [(0, 0), (2, 0), (1, 1), (0, 2), (2, 2), (0, 4)].map(|(small, large)| room.left(small, large));
+        assert_eq!((left, room.grows()), ([2, 0, 1, 2, 0, 0], true));
+        let narrow = Room { channels: 2, most: 2 };
+        let left = [(0, 0), (1, 1), (0, 2)].map(|(small, large)| narrow.left(small, large));
+        assert_eq!((left, narrow.grows()), ([2, 0, 0], false));
+    }
 
     #[test]
     fn all_are_listed_in_order_and_few_at_the_end() {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::advice;
 use super::batch::STREAMS;
+use super::lanes::Lanes;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
 use super::stop::Stop;
@@ -47,13 +48,25 @@ pub struct Sender<'a> {
     context: &'a Context,
     replication: &'a Replication,
     bounds: &'a Bounds,
+    lanes: &'a Lanes<'a>,
 }
 
 impl<'a> Sender<'a> {
     /// A sender for one replication.
     #[must_use]
-    pub fn new(context: &'a Context, replication: &'a Replication, bounds: &'a Bounds) -> Self {
-        Self { context, replication, bounds }
+    pub fn new(
+        context: &'a Context,
+        replication: &'a Replication,
+        bounds: &'a Bounds,
+        lanes: &'a Lanes<'a>,
+    ) -> Self {
+        Self { context, replication, bounds, lanes }
+    }
+
+    /// Whether a job does anything on the archiver.
+    #[must_use]
+    pub fn is_busy(&self, job: &Job) -> bool {
+        job.sends(self.sets_aside()) || job.does_something()
     }
 
     /// The job that both sides call for by now.
@@ -72,7 +85,7 @@ impl<'a> Sender<'a> {
     }
 
     /// Does a job by itself.
-    pub async fn send(&self, archiver: &mut Archiver, job: &Job) -> DatasetOutcome {
+    pub async fn send(&self, archiver: &Archiver, job: &Job) -> DatasetOutcome {
         let mut outcome = DatasetOutcome::new(&job.source, job.target.to_string(), Fate::Failed);
         match self.work(archiver, job, &mut outcome).await {
             Ok(fate) => outcome.result = fate,
@@ -85,12 +98,7 @@ impl<'a> Sender<'a> {
         outcome
     }
 
-    async fn work(
-        &self,
-        archiver: &mut Archiver,
-        job: &Job,
-        outcome: &mut DatasetOutcome,
-    ) -> Result<Fate, Stop> {
+    async fn work(&self, archiver: &Archiver, job: &Job, outcome: &mut DatasetOutcome) -> Result<Fate, Stop> {
         match &job.decision {
             Decision::NothingToSend => return Ok(Fate::NoSnapshots),
             Decision::UpToDate(_) => return Ok(Fate::UpToDate),
@@ -227,7 +235,7 @@ impl<'a> Sender<'a> {
         let raw = form::are_raw(&streams, &job.source, copy.get(&job.target), root, wanted);
         // They follow each other over one channel, as those of a batch do.
         for some in streams.chunks(STREAMS) {
-            self.streams(archiver, job, some, raw, outcome).await?;
+            self.streams(job, some, raw, outcome).await?;
         }
         Ok(())
     }
@@ -295,7 +303,7 @@ impl<'a> Sender<'a> {
                 let kept = human_bytes(bytes);
                 self.context.say(&format!("  {name}: resuming {to_name}; the archiver keeps {kept} of it"));
                 let sends = vec![argv::resume(token)];
-                self.carry(archiver, job, sends, Make::Passive, estimate::read(text), outcome).await?;
+                self.carry(job, sends, Make::Passive, estimate::read(text), outcome).await?;
                 outcome.resumed = true;
                 outcome.snapshots += 1;
             }
@@ -309,7 +317,6 @@ impl<'a> Sender<'a> {
 
     async fn streams(
         &self,
-        archiver: &Archiver,
         job: &Job,
         streams: &[Stream],
         raw: bool,
@@ -317,7 +324,7 @@ impl<'a> Sender<'a> {
     ) -> Result<(), Stop> {
         let total = self.estimate(job, streams, raw).await;
         let sends = streams.iter().map(|stream| argv::send(&job.source.name, stream, raw)).collect();
-        self.carry(archiver, job, sends, make(job, streams, raw), total, outcome).await?;
+        self.carry(job, sends, make(job, streams, raw), total, outcome).await?;
         outcome.snapshots += streams.iter().map(Stream::count).sum::<usize>();
         Ok(())
     }
@@ -337,24 +344,27 @@ impl<'a> Sender<'a> {
 
     async fn carry(
         &self,
-        archiver: &Archiver,
         job: &Job,
         sends: Vec<Vec<String>>,
         make: Make,
         total: Option<u64>,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
+        let lane = if job.is_small() { self.lanes.shared() } else { self.lanes.own().await };
         let progress = match self.context.shows_progress {
-            true => Progress::bar(job.source.name.as_str(), total),
+            true => Progress::bar(&self.context.bars, job.source.name.as_str(), total),
             false => Progress::quiet(),
         };
         let receives = argv::receives(&job.target, job.source.kind, make, sends.len());
         let packed = self.replication.stream_compression.is_zstd();
-        let receiving = archiver.receiving(&receives, packed)?;
-        let sending = |argv| Sending { argv, counters: vec![progress.counter()] };
+        let receiving = lane.archiver().receiving(&receives, packed)?;
+        let sending = |argv| Sending { argv, counters: vec![progress.counter()], claim: None };
         let sendings = sends.into_iter().map(sending).collect();
         let result = stream::run(self.context.exec, sendings, &receiving, Way::ToArchiver, self.bounds).await;
         outcome.bytes += progress.bytes();
+        if matches!(result, Err(Broken::Connection(_))) {
+            lane.abandon();
+        }
         Ok(result?)
     }
 }

@@ -1,10 +1,10 @@
-//! Progress of a stream: a bar with rate and remaining time on a terminal, else a line a dataset.
+//! Progress of streams: a bar with rate and remaining time for each on a terminal, else a line a dataset.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use super::stream::Counter;
@@ -22,7 +22,15 @@ const UNKNOWN: &str = "  {prefix} {spinner} {bytes} {bytes_per_sec}";
 #[derive(Debug)]
 pub struct Progress {
     counter: Counter,
-    drawing: Option<(ProgressBar, JoinHandle<()>)>,
+    drawing: Option<Drawing>,
+}
+
+/// A bar among others.
+#[derive(Debug)]
+struct Drawing {
+    bars: MultiProgress,
+    bar: ProgressBar,
+    task: JoinHandle<()>,
 }
 
 impl Progress {
@@ -32,22 +40,22 @@ impl Progress {
         Self { counter: Arc::new(AtomicU64::new(0)), drawing: None }
     }
 
-    /// Draws a bar on stderr.
+    /// Draws a bar on stderr, below those that are there.
     #[must_use]
-    pub fn bar(name: &str, total: Option<u64>) -> Self {
+    pub fn bar(bars: &MultiProgress, name: &str, total: Option<u64>) -> Self {
         let counter: Counter = Arc::new(AtomicU64::new(0));
-        let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        let bar = bars.add(total.map_or_else(ProgressBar::new_spinner, ProgressBar::new));
         let style = ProgressStyle::with_template(if total.is_some() { KNOWN } else { UNKNOWN });
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(name.to_owned());
         let (shown, counted) = (bar.clone(), Arc::clone(&counter));
-        let drawing = tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             loop {
                 shown.set_position(counted.load(Ordering::Relaxed));
                 tokio::time::sleep(REDRAW).await;
             }
         });
-        Self { counter, drawing: Some((bar, drawing)) }
+        Self { counter, drawing: Some(Drawing { bars: bars.clone(), bar, task }) }
     }
 
     /// The counter to be raised while bytes pass.
@@ -65,9 +73,10 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some((bar, drawing)) = &self.drawing {
-            drawing.abort();
+        if let Some(Drawing { bars, bar, task }) = &self.drawing {
+            task.abort();
             bar.finish_and_clear();
+            bars.remove(bar);
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Which jobs are sent together, which alone, and what is remembered before and meanwhile.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
 use dormouse_generator::name::DatasetName;
 use dormouse_generator::spec::OnConflict;
 
-use super::batch::{self, Batches, Ended, Item};
+use super::batch::{self, Batches, Ended, Item, Room};
 use super::dataset::Sender;
+use super::lanes::Lanes;
 use super::marks::{self, Holds};
 use super::meanwhile::{Arrival, Expected, Meanwhile};
 use super::planning::Plan;
@@ -21,6 +23,7 @@ use crate::zfs::Snapshot;
 use crate::zfs::cursor::Changes;
 use crate::zfs::listing::Datasets;
 use crate::zfs::schedule::Job;
+use crate::zfs::turns::CHANNELS;
 
 /// What is sent together and what by itself, each with its place among all.
 #[derive(Default)]
@@ -31,10 +34,14 @@ struct Parted {
 
 impl Parted {
     fn push(&mut self, index: usize, job: Job) {
-        match job.increments().is_some_and(|streams| streams.len() <= batch::STREAMS) {
-            true => self.together.push(Item { index, job }),
-            false => self.alone.push((index, job)),
+        match Self::goes_alone(&job) {
+            true => self.alone.push((index, job)),
+            false => self.together.push(Item { index, job }),
         }
+    }
+
+    fn goes_alone(job: &Job) -> bool {
+        job.increments().is_none_or(|streams| streams.len() > batch::STREAMS)
     }
 
     fn jobs(&self) -> impl Iterator<Item = &Job> {
@@ -80,15 +87,33 @@ impl Shipment<'_> {
     ///
     /// # Errors
     /// What keeps it all from being sent. Bookmarks are as they were then.
-    pub async fn send(&mut self, archiver: &mut Archiver, plan: Plan) -> Result<Shipped, Error> {
+    pub async fn send(&mut self, archiver: &Archiver, plan: Plan) -> Result<Shipped, Error> {
+        let run = self.run;
+        let lanes = Lanes::new(run.context, archiver);
+        let shipped = {
+            let mut preparing = pin!(lanes.prepare(run.connections(&plan.jobs)));
+            let mut shipping = pin!(self.ship(archiver, plan, &lanes));
+            let mut is_prepared = false;
+            loop {
+                tokio::select! {
+                    shipped = &mut shipping => break shipped,
+                    () = &mut preparing, if !is_prepared => is_prepared = true,
+                }
+            }
+        };
+        lanes.close().await;
+        shipped
+    }
+
+    async fn ship(&mut self, archiver: &Archiver, plan: Plan, lanes: &Lanes<'_>) -> Result<Shipped, Error> {
         let run = self.run;
         let Plan { jobs, unseen } = plan;
         let (announced, mut done) = self.begin(archiver, jobs, unseen).await?;
         let meanwhile = Meanwhile::begin(run.context.exec, run.expected(&announced));
-        let batches = Batches::new(run.context, run.replication, self.bounds, meanwhile.told());
+        let batches = Batches::new(run.context, run.replication, self.bounds, meanwhile.told(), lanes);
         let (jobs, mut made): (Vec<Job>, Vec<Option<Changes>>) = announced.into_iter().unzip();
         let names: Vec<DatasetName> = jobs.iter().map(|job| job.source.name.clone()).collect();
-        let carried = self.carry(archiver, jobs, unseen, batches).await;
+        let carried = self.carry(archiver, jobs, unseen, batches, lanes).await;
         let acknowledged = meanwhile.end().await;
         let Carried { sent, was_all } = match carried {
             Err(error @ Error::NoPool { .. }) => {
@@ -139,10 +164,11 @@ impl Shipment<'_> {
     /// [`Error::NoPool`] when nothing was sent; else what is no single dataset's failure.
     async fn carry(
         &mut self,
-        archiver: &mut Archiver,
+        archiver: &Archiver,
         jobs: Vec<Job>,
         unseen: bool,
         batches: Batches<'_>,
+        lanes: &Lanes<'_>,
     ) -> Result<Carried, Error> {
         let mut parted = Parted::default();
         jobs.into_iter().enumerate().for_each(|(index, job)| parted.push(index, job));
@@ -151,7 +177,7 @@ impl Shipment<'_> {
             false => vec![],
         };
         let was_all = !parted.jobs().any(|job| self.run.is_busy(job));
-        sent.extend(self.send_parted(archiver, parted, batches).await?);
+        sent.extend(self.send_parted(archiver, parted, batches, lanes).await?);
         sent.sort_by_key(|(index, ..)| *index);
         Ok(Carried { sent, was_all })
     }
@@ -160,12 +186,12 @@ impl Shipment<'_> {
     /// parted from the rest again.
     async fn send_unseen(
         &mut self,
-        archiver: &mut Archiver,
+        archiver: &Archiver,
         parted: &mut Parted,
         batches: Batches<'_>,
     ) -> Result<Vec<Sent>, Error> {
         let together = std::mem::take(&mut parted.together);
-        let Ended { done: mut sent, doubtful } = batches.send(archiver, together, true).await?;
+        let Ended { done: mut sent, doubtful } = batches.send(archiver, together, true, self.room()).await?;
         if doubtful.is_empty() {
             return Ok(sent);
         }
@@ -185,6 +211,11 @@ impl Shipment<'_> {
         Ok(sent)
     }
 
+    /// Increments share two channels; beside large ones, more are opened.
+    fn room(&self) -> Room {
+        Room { channels: CHANNELS, most: self.run.streams().max(CHANNELS) }
+    }
+
     async fn plan_anew(&mut self, archiver: &Archiver) -> Result<Vec<Job>, Error> {
         let jobs = self.run.jobs(archiver, self.source, None, Some(self.holds)).await?;
         let is_new = jobs.iter().all(|job| job.copy.is_none());
@@ -195,14 +226,16 @@ impl Shipment<'_> {
     /// Sends increments, then what does not go with them.
     async fn send_parted(
         &mut self,
-        archiver: &mut Archiver,
+        archiver: &Archiver,
         parted: Parted,
         batches: Batches<'_>,
+        lanes: &Lanes<'_>,
     ) -> Result<Vec<Sent>, Error> {
         let run = self.run;
         let Parted { together, mut alone } = parted;
-        let Ended { done: mut sent, doubtful } = batches.send(archiver, together, false).await?;
-        let rest = Rest::new(Sender::new(run.context, run.replication, self.bounds), batches);
+        let Ended { done: mut sent, doubtful } = batches.send(archiver, together, false, self.room()).await?;
+        let sender = Sender::new(run.context, run.replication, self.bounds, lanes);
+        let rest = Rest::new(sender, batches, run.streams());
         for (index, job) in doubtful {
             match rest.anew(archiver, index, job).await {
                 Ok(anew) => alone.push(anew),
@@ -223,6 +256,18 @@ impl Shipment<'_> {
 }
 
 impl Run<'_> {
+    /// The connections beside the first that large streams are known to need.
+    fn connections(&self, jobs: &[Job]) -> usize {
+        let is_alone =
+            |job: &&Job| job.sends(self.sets_aside()) && Parted::goes_alone(job) && !job.is_small();
+        jobs.iter().filter(is_alone).count().min(self.streams()).saturating_sub(1)
+    }
+
+    /// Most streams at once.
+    fn streams(&self) -> usize {
+        self.replication.parallel_streams as usize
+    }
+
     fn sets_aside(&self) -> bool {
         self.replication.on_conflict == OnConflict::SetAside
     }

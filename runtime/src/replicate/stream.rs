@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -23,6 +23,19 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// How many bytes have passed; read while the stream runs.
 pub type Counter = Arc<AtomicU64>;
+
+/// Who has a stream: the channel that sends it, or the scheduler that moves it to another channel. The first
+/// claim counts.
+#[derive(Clone, Debug, Default)]
+pub struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    /// Claims it; whether that was the first claim.
+    #[must_use]
+    pub fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
+}
 
 /// Which way streams go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +126,8 @@ pub struct Sending {
     pub argv: Vec<String>,
     /// Count what it sends.
     pub counters: Vec<Counter>,
+    /// Claimed before it starts, if it may move to another channel. The channel ends at one that has moved.
+    pub claim: Option<Claim>,
 }
 
 /// What takes the streams.
@@ -197,7 +212,7 @@ async fn stalls(counters: &[Counter], patience: Duration) {
 
 /// How the sending went.
 enum Sent {
-    /// All was sent.
+    /// All was sent that has not moved to another channel.
     All,
     /// A sender failed.
     Failed(Finished),
@@ -216,7 +231,10 @@ async fn carry(
     let mut sendings = sendings.into_iter();
     let start = |sending: Sending| Started::new(exec, sending);
     let mut next = sendings.next().map(start).transpose()?;
-    while let Some(Started { process, output, counters }) = next.take() {
+    while let Some(Started { process, output, counters, claim }) = next.take() {
+        if claim.is_some_and(|claim| !claim.take()) {
+            return Ok(Sent::All);
+        }
         // The next one starts meanwhile: what it has to say waits in its pipe.
         next = sendings.next().map(start).transpose()?;
         let (to, limit) = (Arc::clone(&to_receive), limit.clone());
@@ -238,13 +256,14 @@ struct Started {
     process: Process,
     output: OwnedFd,
     counters: Vec<Counter>,
+    claim: Option<Claim>,
 }
 
 impl Started {
-    fn new(exec: Exec, Sending { argv, counters }: Sending) -> Result<Self, Broken> {
+    fn new(exec: Exec, Sending { argv, counters, claim }: Sending) -> Result<Self, Broken> {
         let (output, send_end) = pipe().map_err(Error::System)?;
         let process = exec.stream(&argv, None, Some(send_end)).map_err(Error::Program)?;
-        Ok(Self { process, output, counters })
+        Ok(Self { process, output, counters, claim })
     }
 }
 
@@ -283,7 +302,7 @@ mod tests {
     fn what_does_not_move_is_given_up() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let hung = ["sh", "-c", "exec sleep 60"].map(str::to_owned);
-        let sending = Sending { argv: hung.to_vec(), counters: vec![Counter::default()] };
+        let sending = Sending { argv: hung.to_vec(), counters: vec![Counter::default()], claim: None };
         let bounds = Bounds { patience: Duration::from_millis(50), limit: None };
         let ended = runtime.block_on(run(
             Exec::default(),
@@ -296,11 +315,32 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_moved_to_another_channel_is_not_sent_twice() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let claims = [(); 3].map(|()| Claim::default());
+        let sending = |claim: &Claim| Sending {
+            argv: ["echo", "sent"].map(str::to_owned).to_vec(),
+            counters: vec![Counter::default()],
+            claim: Some(claim.clone()),
+        };
+        let sendings: Vec<Sending> = claims.iter().map(sending).collect();
+        let counters: Vec<Counter> = sendings.iter().map(|sending| sending.counters[0].clone()).collect();
+        assert!(claims[1].take() && !claims[1].take());
+        let receiving = Receiving::of(["sh", "-c", "test \"$(cat)\" = sent"].map(str::to_owned).to_vec());
+        let ended =
+            runtime.block_on(run(Exec::default(), sendings, &receiving, Way::ToArchiver, &Bounds::default()));
+        assert!(ended.is_ok(), "{ended:?}");
+        assert_eq!(counters.iter().map(|each| each.load(Ordering::Relaxed)).collect::<Vec<_>>(), [5, 0, 0]);
+        assert!(!claims[0].take() && claims[2].take(), "the channel has claimed what it has sent");
+    }
+
+    #[test]
     fn each_receiver_gets_its_stream_and_the_first_failure_is_named() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let sending = |script: &str| Sending {
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             counters: vec![Counter::default()],
+            claim: None,
         };
         let run = |way, sends: &[&str], receive: &str| {
             let receive = Receiving::of(["sh", "-c", receive].map(str::to_owned).to_vec());

@@ -184,11 +184,11 @@ impl<'a> Fetcher<'a> {
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
         let progress = match self.context.shows_progress {
-            true => Progress::bar(piece.name.as_str(), total),
+            true => Progress::bar(&self.context.bars, piece.name.as_str(), total),
             false => Progress::quiet(),
         };
         let receiving = Receiving::of(receive);
-        let sending = Sending { argv: archiver.argv(send)?, counters: vec![progress.counter()] };
+        let sending = Sending { argv: archiver.argv(send)?, counters: vec![progress.counter()], claim: None };
         let way = Way::FromArchiver;
         let result = stream::run(self.context.exec, vec![sending], &receiving, way, self.bounds).await;
         outcome.bytes += progress.bytes();

@@ -105,10 +105,11 @@ impl Files<'_> {
         // What was not asked for is not written, whatever an archiver sends.
         let write = Receiving::of(write.chain(self.paths.iter().cloned()).collect());
         let progress = match context.shows_progress {
-            true => Progress::bar(self.dataset.as_str(), None),
+            true => Progress::bar(&context.bars, self.dataset.as_str(), None),
             false => Progress::quiet(),
         };
-        let sending = Sending { argv: archiver.argv(&read)?, counters: vec![progress.counter()] };
+        let sending =
+            Sending { argv: archiver.argv(&read)?, counters: vec![progress.counter()], claim: None };
         let came = stream::run(context.exec, vec![sending], &write, Way::FromArchiver, bounds).await;
         came.map_err(|broken| self.trouble(archiver, broken))?;
         Ok(Fetched {

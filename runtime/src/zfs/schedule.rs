@@ -16,7 +16,7 @@ use super::{Dataset, Kind, Snapshot, form};
 const MOST_HELD: usize = 4;
 
 /// Below this size, in bytes before compression, a dataset is sent in a moment.
-const SMALL: u64 = 64 << 20;
+pub const SMALL: u64 = 64 << 20;
 
 /// What is to be done for one dataset.
 #[derive(Clone, Debug)]
@@ -172,8 +172,14 @@ impl Job {
     /// Whether it is the first send of a dataset that is sent in a moment, so that nobody needs to watch it.
     #[must_use]
     pub fn is_small_first(&self) -> bool {
+        self.is_first() && self.streams().is_some() && self.is_small()
+    }
+
+    /// Whether the dataset is known to be small.
+    #[must_use]
+    pub fn is_small(&self) -> bool {
         let size = self.source.newest().and_then(|newest| newest.size);
-        self.is_first() && self.streams().is_some() && size.is_some_and(|size| size < SMALL)
+        size.is_some_and(|size| size < SMALL)
     }
 
     /// Whether anything is sent or made without touching what is there.
