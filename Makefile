@@ -40,7 +40,7 @@ demo-guest: $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab install-one
 
 demo-cycle: build $(VENV)/ready
-	$(ROOT) $(PYTHON) -m checks.lab demo
+	@$(ROOT) $(PYTHON) -m checks.lab demo
 
 # The guests' images are made while the code is compiled.
 test: setup $(VENV)/ready
