@@ -6,15 +6,15 @@ import statistics
 import time
 from dataclasses import dataclass, field
 
-from checks.lab import product
+from checks.lab import backend, product
 from checks.lab.lab import Lab
 
 HEAD = """# Benchmarks
 
 `make bench-peers` measures Dormouse beside its peers, each table in one boot of the lab's two machines, and
-writes this page; `ONLY="small data"` measures with some trees only. The machines are emulated on whatever
-computer it runs on, so seconds are several times those of real ones and vary with its load: only the ratios
-count. Medians.
+writes this page; `ONLY="small data"` measures with some trees only. The line below each table says what ran the
+machines: User Mode Linux, or QEMU with an emulated processor. Seconds vary with the computer and its load, so only
+the ratios within one table count. Medians.
 
 `make bench-scale` measures how time and memory grow with the number of datasets. It needs no virtual machines: a
 program stands in for `zfs` and `ssh` on this computer. *CPU s, stand-in* is the processor time of all programs
@@ -63,7 +63,7 @@ def versions(peers: dict[str, str], lab: Lab) -> str:
     ours = lab.home.run(["/usr/local/bin/dormouse", "--version"]).stdout.strip()
     ours += f" ({product.binary('dormouse').parent.name} build)"
     tools = ", ".join([ours, *(f"{name} {version}" for name, version in peers.items())])
-    where = f"{system[0]}, Linux {system[1]}, processors of each: {system[2]}"
+    where = f"{backend.get().label}: {system[0]}, Linux {system[1]}, processors of each: {system[2]}"
     return f"Measured on {time.strftime('%Y-%m-%d')}: {tools}; {where}."
 
 

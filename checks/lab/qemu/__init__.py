@@ -20,7 +20,7 @@ from checks.lab.qemu.guest import QemuGuest
 
 class Qemu:
     name = "qemu"
-    label = "QEMU; without KVM, about ten times slower than real machines"
+    label = "QEMU"
     tools = {"qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils"}
     sets_clock = True
     suffix = ".qcow2"
