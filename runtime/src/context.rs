@@ -9,6 +9,7 @@ use dormouse_generator::spec::{Archiver, Host, Replication, Spec};
 use crate::cli::Global;
 use crate::error::Error;
 use crate::exec::Exec;
+use crate::output::out;
 use crate::replicate::Run;
 use crate::report::clock::Clock;
 
@@ -112,7 +113,7 @@ impl Context {
     /// Tells a person how things go; machines get the result only.
     pub fn say(&self, text: &str) {
         if !self.json {
-            println!("{text}");
+            out!("{text}");
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::output::{count, error_json, human_bytes, print_error, print_json, worst};
+use crate::output::{count, error_json, human_bytes, out, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::replicate::dataset::ESTIMATE;
@@ -133,12 +133,12 @@ async fn size(run: &Run<'_>, job: &Job) -> Option<u64> {
 fn print(run: &Run<'_>, steps: &[Step]) {
     for step in steps {
         let bytes = step.bytes.map(|bytes| format!(", about {}", human_bytes(bytes))).unwrap_or_default();
-        println!("  {} -> {}: {}{bytes}", step.job.source.name, step.job.target, step.words);
+        out!("  {} -> {}: {}{bytes}", step.job.source.name, step.job.target, step.words);
     }
     let total: u64 = steps.iter().filter_map(|step| step.bytes).sum();
     match steps.len() {
-        0 => println!("{}: nothing to do", run.name),
-        number => println!(
+        0 => out!("{}: nothing to do", run.name),
+        number => out!(
             "{}: {} to {}, about {}",
             run.name,
             count(number, "dataset"),
