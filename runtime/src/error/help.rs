@@ -1,6 +1,7 @@
 //! What to do about each error.
 
 use super::Error;
+use crate::exec;
 
 impl Error {
     /// What to do next; whether the data is safe, where that may be in doubt.
@@ -97,6 +98,11 @@ impl Error {
             }
             Self::Interrupted(_) => {
                 "what was received is kept; run the same command again to go on".to_owned()
+            }
+            Self::Program(exec::Error::TooMuch { .. }) => {
+                "backups are intact; no listing of ZFS is that long: find out who controls the machine that answered \
+                 before you connect to it again"
+                    .to_owned()
             }
         }
     }

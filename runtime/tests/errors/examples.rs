@@ -10,6 +10,7 @@ use dormouse::ec2::failure::Failure;
 use dormouse::ec2::problem::Problem;
 use dormouse::error::{Error, Exit};
 use dormouse::exec;
+use dormouse::exec::printed::Bound;
 use dormouse::report::sink::Trouble;
 use dormouse::restore::refusal::Refusal as RestoreRefusal;
 use dormouse::zfs::Guid;
@@ -205,6 +206,7 @@ pub fn programs() -> Vec<exec::Error> {
 }
 
 pub fn refusals() -> Vec<Told> {
+        exec::Error::TooMuch { command: s("ssh -- nas.lan 'zfs list -H -p vault/safe'"), bound: Bound::Line },
     let all = [
         Refusal::TargetOccupied,
         Refusal::Renamed { from: DatasetName::new("vault/home/old").unwrap() },
