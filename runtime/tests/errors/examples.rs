@@ -70,6 +70,11 @@ pub fn errors() -> Vec<Told> {
         },
         Error::Locked { name: s("safe"), holder: s("pid 4711") },
         Error::Folder { path: "/run/dormouse".into(), source: os(13) },
+        Error::NotOurs {
+            path: "/tmp/dormouse-1000".into(),
+            reason: s("it belongs to user 1001, and this is user 1000"),
+        },
+        Error::NoState,
         Error::Unreachable { archiver: archiver.clone(), address: address.clone(), detail },
         Error::HostKey {
             archiver: archiver.clone(),
