@@ -281,6 +281,7 @@ pub fn troubles() -> Vec<Told> {
         Trouble::Strange(s("it rejected 4 spans: too old")),
         Trouble::File {
             path: "/var/lib/node-exporter/dormouse_home_safe.prom".into(),
+        Trouble::Redirected { status: 302 },
             source: no_such_file(),
         },
         Trouble::Program(programs().remove(0)),
