@@ -206,12 +206,12 @@ pub fn programs() -> Vec<exec::Error> {
             stderr: s("cannot open 'rpool/safe@monday': dataset does not exist"),
         },
         exec::Error::Deadline { command: command(), after: Duration::from_secs(600) },
+        exec::Error::TooMuch { command: s("ssh -- nas.lan 'zfs list -H -p vault/safe'"), bound: Bound::Line },
         exec::Error::Output { command: command(), source: os(32) },
     ]
 }
 
 pub fn refusals() -> Vec<Told> {
-        exec::Error::TooMuch { command: s("ssh -- nas.lan 'zfs list -H -p vault/safe'"), bound: Bound::Line },
     let all = [
         Refusal::TargetOccupied,
         Refusal::Renamed { from: DatasetName::new("vault/home/old").unwrap() },
@@ -242,6 +242,10 @@ pub fn restore_refusals() -> Vec<Told> {
         RestoreRefusal::Snapshotted { dataset: dataset(), snapshots: strings(&["@hourly-12"]) },
         RestoreRefusal::Stale { dataset: dataset(), reason: s("zfs cannot read it: bad checksum") },
         RestoreRefusal::NotBelow { path: s("/home/anna/letter.odt") },
+        RestoreRefusal::IntoNotOurs {
+            path: "/tmp/found".into(),
+            reason: s("it belongs to user 1001, and this is user 0"),
+        },
         RestoreRefusal::FileExists { path: "found/anna/letter.odt".into() },
         RestoreRefusal::NoSwap {
             dataset: name("rpool"),
@@ -277,11 +281,11 @@ pub fn troubles() -> Vec<Told> {
     let all = [
         Trouble::Secret { path: "/run/secrets/honeycomb".into(), detail: s("it is empty") },
         Trouble::Refused { status: 401, detail: s("unknown API key") },
+        Trouble::Redirected { status: 302 },
         Trouble::NoAnswer(s("Connection refused")),
         Trouble::Strange(s("it rejected 4 spans: too old")),
         Trouble::File {
             path: "/var/lib/node-exporter/dormouse_home_safe.prom".into(),
-        Trouble::Redirected { status: 302 },
             source: no_such_file(),
         },
         Trouble::Program(programs().remove(0)),
