@@ -123,11 +123,11 @@ async fn size(run: &Run<'_>, job: &Job) -> Option<u64> {
             return None;
         }
     };
-    let mut total = 0;
+    let mut sizes = vec![];
     for command in commands {
-        total += estimate::read(&run.context.exec.run(&command, ESTIMATE).await.ok()?)?;
+        sizes.push(estimate::read(&run.context.exec.run(&command, ESTIMATE).await.ok()?)?);
     }
-    Some(total)
+    Some(estimate::total(sizes))
 }
 
 fn print(run: &Run<'_>, steps: &[Step]) {
@@ -135,7 +135,7 @@ fn print(run: &Run<'_>, steps: &[Step]) {
         let bytes = step.bytes.map(|bytes| format!(", about {}", human_bytes(bytes))).unwrap_or_default();
         out!("  {} -> {}: {}{bytes}", step.job.source.name, step.job.target, step.words);
     }
-    let total: u64 = steps.iter().filter_map(|step| step.bytes).sum();
+    let total = estimate::total(steps.iter().filter_map(|step| step.bytes));
     match steps.len() {
         0 => out!("{}: nothing to do", run.name),
         number => out!(
@@ -158,7 +158,7 @@ fn document(run: &Run<'_>, steps: &[Step]) -> Value {
             "bytes": step.bytes,
         })
     };
-    let total: u64 = steps.iter().filter_map(|step| step.bytes).sum();
+    let total = estimate::total(steps.iter().filter_map(|step| step.bytes));
     json!({
         "replication": run.name,
         "archiver": run.replication.archiver,

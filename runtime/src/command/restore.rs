@@ -185,13 +185,13 @@ pub(super) async fn size(restore: &Restore<'_>, archiver: &Archiver, piece: &Pie
         Step::Resume(token) => vec![argv::inspect_token(token)],
         Step::Done => vec![],
     };
-    let mut total = None;
+    let mut sizes = vec![];
     for command in commands {
         let argv = archiver.argv(&command).ok()?;
         let said = restore.run.context.exec.run(&argv, ESTIMATE).await.ok()?;
-        total = Some(total.unwrap_or(0) + estimate::read(&said)?);
+        sizes.push(estimate::read(&said)?);
     }
-    total
+    (!sizes.is_empty()).then(|| estimate::total(sizes))
 }
 
 fn document(restore: &Restore<'_>, plan: &Plan, steps: &[(&Piece, Option<u64>)]) -> Value {

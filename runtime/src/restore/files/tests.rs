@@ -26,7 +26,7 @@ fn packed(Member(name, kind, mode, target, text): &Member) -> Vec<u8> {
     put(136, "00000000000");
     put(148, "        ");
     put(157, target);
-    put(257, "ustar\000");
+    put(257, "ustar\x0000");
     // The first disk; a name without a number, as overlayfs has it, for a character device.
     put(329, if *kind == b'4' { "0000010" } else { "0000000" });
     put(337, "0000000");
