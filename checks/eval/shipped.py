@@ -26,6 +26,11 @@ OWN = {
     "SetCredential",
 }
 
+# Where the secrets are, and the files among them that a service may get: never a folder, which on the machine that
+# generates has the keys of all hosts.
+SECRETS = "/var/lib/dormouse/secrets/"
+FILES = ("/id_ed25519", "/user-data", "aws-credentials")
+
 # The exposure that docs/security.md names, of 10; the lower, the better. systemd computes it, and
 # its versions differ a little.
 EXPOSURE = re.compile(r"Overall exposure level for .*: ([0-9.]+)")
@@ -79,9 +84,20 @@ def problems(home: Example) -> Iterator[str]:
     grant = f"zfs allow -u dormouse {','.join(json.loads(RIGHTS.read_text()))} "
     if grant not in BY_HAND.read_text():
         yield f"{BY_HAND} lacks {grant!r}"
+    yield from folders()
     if shutil.which("systemd-analyze"):
         yield from invalid()
         yield from exposed(system)
+
+
+def folders() -> Iterator[str]:
+    """Credentials that are not single files under the names by which dormouse looks for them."""
+    for file in sorted(FOLDER.iterdir()):
+        for credential in settings(file).get("LoadCredential", []):
+            name, _, path = credential.partition(":")
+            secret = path.removeprefix(SECRETS)
+            if secret == path or not secret.endswith(FILES) or name != secret.replace("/", "_"):
+                yield f"{file.name}: LoadCredential={credential} is not one file of {SECRETS} by its name"
 
 
 def settings(file: Path) -> dict[str, list[str]]:

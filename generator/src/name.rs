@@ -143,6 +143,22 @@ fn below<'a>(name: &'a str, root: &DatasetName) -> Option<&'a str> {
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
 }
 
+/// Checks what follows the `@` of a snapshot or the `#` of a bookmark (`zfs_namecheck.c`).
+///
+/// # Errors
+/// The reason in words, without the name itself.
+pub fn check_snapshot(name: &str) -> Result<(), String> {
+    match name.chars().find(|c| !is_valid(*c)) {
+        _ if name.is_empty() => Err("a snapshot's name is not empty".to_owned()),
+        Some(c) => Err(format!("a snapshot's name holds letters, digits, spaces and -_.: only, not {c:?}")),
+        None => Ok(()),
+    }
+}
+
+fn is_valid(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.: ".contains(c)
+}
+
 /// A pool's rule: begins with a letter, is no word of `zpool create`, else a component.
 fn check_pool(name: &str) -> Result<(), String> {
     check_component(name)?;
@@ -166,7 +182,7 @@ fn check_component(component: &str) -> Result<(), String> {
     if matches!(component, "." | "..") {
         return Err(format!("a dataset name has no component {component:?}"));
     }
-    match component.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_.: ".contains(*c)) {
+    match component.chars().find(|c| !is_valid(*c)) {
         Some(c) => Err(format!("a dataset name holds letters, digits, spaces and -_.: only, not {c:?}")),
         None => Ok(()),
     }

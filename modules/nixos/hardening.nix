@@ -8,6 +8,9 @@
   DevicePolicy = "closed";
   LockPersonality = true;
   MemoryDenyWriteExecute = true;
+  # What an archiver prints is bounded for each command, but a run has many commands. The OOM killer ends this
+  # service, and no other; ZFS' own cache (ARC) does not count.
+  MemoryMax = "50%";
   NoNewPrivileges = true;
   # Hides /dev/zfs too, which BindPaths brings back.
   PrivateDevices = true;

@@ -163,6 +163,8 @@ let
     restartIfChanged = false;
     serviceConfig = {
       Type = "oneshot";
+      # As hardening.nix, which says why.
+      MemoryMax = "50%";
       RuntimeDirectory = "dormouse/drill";
       RuntimeDirectoryMode = "0700";
       StateDirectory = "dormouse/drill";
@@ -226,6 +228,7 @@ let
     ];
     serviceConfig = folders // secrets.notifying // {
       Type = "oneshot";
+      MemoryMax = "50%";
       User = "dormouse";
       Group = "dormouse";
       ExecStart = dormouse [

@@ -186,6 +186,9 @@ impl Archiver {
             exec::Error::Failed { status, stderr, .. } if status.code() == Some(255) => {
                 self.endpoint().refusal(stderr)
             }
+            exec::Error::TooMuch { command, bound } => {
+                Error::Program(exec::Error::TooMuch { command: command.clone(), bound: *bound })
+            }
             _ => self.unreadable(dataset, error.to_string()),
         }
     }

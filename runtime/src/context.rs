@@ -10,6 +10,7 @@ use indicatif::MultiProgress;
 use crate::cli::Global;
 use crate::error::Error;
 use crate::exec::Exec;
+use crate::output::out;
 use crate::replicate::Run;
 use crate::report::clock::Clock;
 
@@ -116,7 +117,7 @@ impl Context {
     /// Tells a person how things go; machines get the result only.
     pub fn say(&self, text: &str) {
         if !self.json {
-            self.bars.suspend(|| println!("{text}"));
+            self.bars.suspend(|| out!("{text}"));
         }
     }
 

@@ -126,6 +126,19 @@ pub enum Error {
         /// The operating system's word.
         source: std::io::Error,
     },
+    /// A folder that other users could have prepared.
+    #[error("cannot trust {}: {reason}", .path.display())]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// This user has no folder for state.
+    #[error(
+        "cannot keep state: this user has no home folder, and neither STATE_DIRECTORY nor XDG_STATE_HOME is set"
+    )]
+    NoState,
     /// The archiver does not answer.
     #[error("archiver {archiver:?} at {address} cannot be reached: {detail}")]
     Unreachable {
@@ -312,6 +325,8 @@ impl Error {
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::MissingFile { .. }
             | Self::Folder { .. }
+            | Self::NotOurs { .. }
+            | Self::NoState
             | Self::HostKey { .. }
             | Self::Identity { .. }
             | Self::NoPool { .. }

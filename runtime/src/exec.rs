@@ -1,20 +1,25 @@
 //! The only place that starts processes.
 //!
 //! Every process gets an argument list and never a shell string, has its stdin closed unless it
-//! is fed a stream, is bounded in time and in the error text that is kept, and dies with the
-//! future that waits for it. Messages of programs are asked for in English, since
+//! is fed a stream, is bounded in time, in what it may print ([`printed`]) and in the error text that is kept,
+//! and dies with the future that waits for it. Messages of programs are asked for in English, since
 //! [`crate::zfs::stderr`] reads them.
+
+pub mod printed;
 
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use crate::log;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
+
+use self::printed::{Bound, Ended, Lines};
+use crate::log;
 
 /// How much of a process' error text is kept, in bytes. Enough for every message of zfs and ssh.
 const MAX_STDERR: usize = 64 * 1024;
@@ -51,6 +56,14 @@ pub enum Error {
         /// How long it was given.
         after: Duration,
     },
+    /// It printed more than any listing of ZFS has, and was killed.
+    #[error("`{command}` was killed: it printed {bound}")]
+    TooMuch {
+        /// The command line, for a person.
+        command: String,
+        /// Which bound it passed.
+        bound: Bound,
+    },
     /// Its output could not be read.
     #[error("cannot read what `{command}` prints: {source}")]
     Output {
@@ -67,7 +80,7 @@ impl Error {
     pub fn code(&self) -> Option<i32> {
         match self {
             Self::Failed { status, .. } => status.code(),
-            Self::Start { .. } | Self::Deadline { .. } | Self::Output { .. } => None,
+            Self::Start { .. } | Self::Deadline { .. } | Self::TooMuch { .. } | Self::Output { .. } => None,
         }
     }
 
@@ -76,7 +89,15 @@ impl Error {
     pub fn stderr(&self) -> &str {
         match self {
             Self::Failed { stderr, .. } => stderr,
-            Self::Start { .. } | Self::Deadline { .. } | Self::Output { .. } => "",
+            Self::Start { .. } | Self::Deadline { .. } | Self::TooMuch { .. } | Self::Output { .. } => "",
+        }
+    }
+
+    fn ended(command: &str, ended: Ended) -> Self {
+        let command = command.to_owned();
+        match ended {
+            Ended::TooMuch(bound) => Self::TooMuch { command, bound },
+            Ended::Unreadable(source) => Self::Output { command, source },
         }
     }
 }
@@ -121,21 +142,24 @@ pub struct Process {
     command: String,
     child: Child,
     stderr: JoinHandle<String>,
-    /// Hands out what it prints, if anybody listens.
-    told: Option<JoinHandle<()>>,
+    /// Hands out each line that it prints, where the caller reads them while it runs.
+    told: Option<JoinHandle<Result<(), Ended>>>,
 }
 
 impl Process {
     /// Waits for its end.
     ///
     /// # Errors
-    /// When the operating system cannot tell.
+    /// [`Error::TooMuch`], or when the operating system cannot tell.
     pub async fn wait(mut self) -> Result<Finished, Error> {
         let failed = |source| Error::Output { command: self.command.clone(), source };
         let status = self.child.wait().await.map_err(failed)?;
         log::detail(&format!("{}: {}", crate::exec::status(status), self.command));
         if let Some(told) = self.told {
-            let _ = tokio::time::timeout(LAST_LINES, told).await;
+            let told = tokio::time::timeout(LAST_LINES, told).await;
+            if let Ok(Ok(Err(ended @ Ended::TooMuch(_)))) = told {
+                return Err(Error::ended(&self.command, ended));
+            }
         }
         Ok(Finished { status, stderr: self.stderr.await.unwrap_or_default() })
     }
@@ -210,10 +234,9 @@ impl Exec {
         let stdout = process.child.stdout.take();
         let work = async {
             if let Some(stdout) = stdout {
-                let mut lines = BufReader::new(stdout).lines();
-                let failed = |source| Error::Output { command: command.clone(), source };
-                while let Some(line) = lines.next_line().await.map_err(failed)? {
-                    take(&line);
+                let mut lines = Lines::of(stdout);
+                while let Some(line) = lines.next().await.map_err(|ended| Error::ended(&command, ended))? {
+                    take(line);
                 }
             }
             process.wait().await
@@ -255,7 +278,11 @@ impl Exec {
         lines: UnboundedSender<String>,
     ) -> Result<Process, Error> {
         let mut process = self.spawn(argv, stdin.into(), Stdio::piped())?;
-        process.told = process.child.stdout.take().map(|stdout| tokio::spawn(tell(stdout, lines)));
+        // A handle, since a number may be another process' by then; kernels before 5.3 have none, and there
+        // the closed pipe has to do.
+        let number = process.child.id().and_then(|number| Pid::from_raw(number.cast_signed()));
+        let handle = number.and_then(|number| pidfd_open(number, PidfdFlags::empty()).ok());
+        process.told = process.child.stdout.take().map(|stdout| tokio::spawn(tell(stdout, lines, handle)));
         Ok(process)
     }
 
@@ -285,11 +312,23 @@ pub fn display(argv: &[String]) -> String {
     shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_else(|_| format!("{argv:?}"))
 }
 
-/// Hands out each line; reads on when nobody listens any more, so that nobody has to wait.
-async fn tell(stdout: impl AsyncRead + Unpin, to: UnboundedSender<String>) {
-    let mut lines = BufReader::new(stdout).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let _ = to.send(line);
+/// Hands out each line, and kills the process when it prints too much. Reads on when the other end is closed, so
+/// that the process does not wait for a reader.
+async fn tell(
+    stdout: impl AsyncRead + Unpin,
+    to: UnboundedSender<String>,
+    process: Option<OwnedFd>,
+) -> Result<(), Ended> {
+    let mut lines = Lines::of(stdout);
+    loop {
+        match lines.next().await {
+            Ok(Some(line)) => drop(to.send(line.to_owned())),
+            Ok(None) => return Ok(()),
+            Err(ended) => {
+                process.map(|process| pidfd_send_signal(process, Signal::KILL));
+                return Err(ended);
+            }
+        }
     }
 }
 

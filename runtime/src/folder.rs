@@ -1,41 +1,52 @@
 //! Folders that live on between runs, or until the next boot.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+
+/// What others must not be allowed in a folder: to write, or in a place that all users share, anything.
+const WRITING: u32 = 0o022;
+const ANYTHING: u32 = 0o077;
 
 /// The run-time folder: systemd's `RuntimeDirectory=`, `/run/dormouse` for root,
 /// else `$XDG_RUNTIME_DIR/dormouse`, else a folder of this user's in the temporary folder.
 ///
 /// # Errors
-/// [`Error::Folder`] when it cannot be made.
+/// [`Error::Folder`] when it cannot be made, [`Error::NotOurs`] when others control it.
 pub fn runtime() -> Result<PathBuf, Error> {
-    let user = rustix::process::getuid();
+    let user = rustix::process::geteuid();
     let path = variable("RUNTIME_DIRECTORY");
     if path.is_none() && user.is_root() {
         return make_shared(PathBuf::from("/run/dormouse"));
     }
-    let path = path.or_else(|| variable("XDG_RUNTIME_DIR").map(|folder| folder.join("dormouse")));
-    make(path.unwrap_or_else(|| std::env::temp_dir().join(format!("dormouse-{}", user.as_raw()))))
+    match path.or_else(|| variable("XDG_RUNTIME_DIR").map(|folder| folder.join("dormouse"))) {
+        Some(path) => make(path),
+        None => make_among_others(std::env::temp_dir().join(format!("dormouse-{}", user.as_raw()))),
+    }
 }
 
 /// The folder of state that must outlive a crash: systemd's `StateDirectory=`,
-/// `/var/lib/dormouse` for root, else `$XDG_STATE_HOME/dormouse`.
+/// `/var/lib/dormouse` for root, else `$XDG_STATE_HOME/dormouse`. The temporary folder is not a place for it: other
+/// users write there, and a boot empties it.
 ///
 /// # Errors
-/// [`Error::Folder`] when it cannot be made.
+/// [`Error::Folder`] when it cannot be made, [`Error::NotOurs`] when others control it, [`Error::NoState`] when this
+/// user has no place for it.
 pub fn state() -> Result<PathBuf, Error> {
-    let user = rustix::process::getuid();
     let path = variable("STATE_DIRECTORY");
-    if path.is_none() && user.is_root() {
+    if path.is_none() && rustix::process::geteuid().is_root() {
         return make_shared(PathBuf::from("/var/lib/dormouse"));
     }
-    let path = path
-        .or_else(|| variable("XDG_STATE_HOME").map(|folder| folder.join("dormouse")))
-        .or_else(|| std::env::home_dir().map(|home| home.join(".local/state/dormouse")));
-    make(path.unwrap_or_else(|| std::env::temp_dir().join(format!("dormouse-{}", user.as_raw()))))
+    make(path.or_else(|| state_of(variable("XDG_STATE_HOME"), std::env::home_dir())).ok_or(Error::NoState)?)
+}
+
+/// Where a user's state is, by `$XDG_STATE_HOME` and the home folder.
+fn state_of(state: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
+    let home = home.filter(|home| home.is_absolute()).map(|home| home.join(".local/state"));
+    state.or(home).map(|state| state.join("dormouse"))
 }
 
 /// The folder of state of the service that the modules and units of this repository set up, which
@@ -74,19 +85,91 @@ fn make_shared(path: PathBuf) -> Result<PathBuf, Error> {
             fs::create_dir_all(&path).and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o755)))
         }
     };
-    match made {
-        Ok(()) => Ok(path),
+    made.map_err(|source| Error::Folder { path: path.clone(), source })?;
+    let found = fs::metadata(&path);
+    check(path, WRITING, found)
+}
+
+/// Makes a folder that is its owner's alone; takes one that is there if it is this user's and others cannot write
+/// to it.
+///
+/// # Errors
+/// [`Error::Folder`], or [`Error::NotOurs`].
+pub fn make(path: PathBuf) -> Result<PathBuf, Error> {
+    let found = create(&path).and_then(|()| fs::metadata(&path));
+    check(path, WRITING, found)
+}
+
+/// The same where all users make folders, so that another user may have been first.
+fn make_among_others(path: PathBuf) -> Result<PathBuf, Error> {
+    let found = create(&path).and_then(|()| path.symlink_metadata());
+    check(path, ANYTHING, found)
+}
+
+fn create(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Decides by what is there after it was made.
+fn check(path: PathBuf, forbidden: u32, found: io::Result<Metadata>) -> Result<PathBuf, Error> {
+    match found.map(|found| foreign(&found, forbidden)) {
+        Ok(None) => Ok(path),
+        Ok(Some(reason)) => Err(Error::NotOurs { path, reason }),
         Err(source) => Err(Error::Folder { path, source }),
     }
 }
 
-/// Makes a folder that is its owner's alone.
-///
-/// # Errors
-/// [`Error::Folder`].
-pub fn make(path: PathBuf) -> Result<PathBuf, Error> {
-    match fs::DirBuilder::new().recursive(true).mode(0o700).create(&path) {
-        Ok(()) => Ok(path),
-        Err(source) => Err(Error::Folder { path, source }),
+/// Why a folder is not this user's alone; `forbidden` are the bits of its mode that must not be set.
+#[must_use]
+pub fn foreign(found: &Metadata, forbidden: u32) -> Option<String> {
+    let (user, mode) = (rustix::process::geteuid().as_raw(), found.mode() & 0o7777);
+    if found.is_symlink() {
+        Some("it is a symbolic link".to_owned())
+    } else if !found.is_dir() {
+        Some("it is not a folder".to_owned())
+    } else if found.uid() != user {
+        Some(format!("it belongs to user {}, and this is user {user}", found.uid()))
+    } else if mode & forbidden != 0 {
+        Some(format!("its mode is {mode:o}: others may use it"))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn another_users_folder_a_link_and_an_open_folder_are_refused_in_a_shared_place() {
+        let shared = tempfile::tempdir().unwrap();
+        let place = |name: &str| shared.path().join(name);
+        let made = make_among_others(place("new")).unwrap();
+        assert_eq!(fs::metadata(&made).unwrap().mode() & 0o777, 0o700);
+        assert!(make_among_others(made.clone()).is_ok());
+        symlink(&made, place("link")).unwrap();
+        fs::create_dir(place("open")).unwrap();
+        fs::set_permissions(place("open"), Permissions::from_mode(0o755)).unwrap();
+        for (name, reason) in [("link", "symbolic link"), ("open", "mode is 755")] {
+            let refused = make_among_others(place(name)).unwrap_err().to_string();
+            assert!(refused.contains(reason), "{refused}");
+        }
+        assert!(make(place("open")).is_ok(), "others may look into a folder of systemd's");
+        fs::set_permissions(place("open"), Permissions::from_mode(0o777)).unwrap();
+        assert!(make(place("open")).is_err());
+        // The root folder is another user's, or all may look into it.
+        assert!(make_among_others("/".into()).is_err());
+        std::fs::write(place("file"), "").unwrap();
+        assert!(make_among_others(place("file")).is_err());
+    }
+
+    #[test]
+    fn state_is_never_kept_in_a_shared_place() {
+        let dir = |path: &str| Some(PathBuf::from(path));
+        assert_eq!(state_of(dir("/s"), dir("/home/me")), dir("/s/dormouse"));
+        assert_eq!(state_of(None, dir("/home/me")), dir("/home/me/.local/state/dormouse"));
+        assert_eq!(state_of(None, dir("")), None);
+        assert_eq!(state_of(None, None), None);
     }
 }

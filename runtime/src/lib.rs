@@ -15,6 +15,8 @@
 //! - [`lock`], [`folder`]: one run at a time; what outlives one
 //! - [`error`], [`output`], [`log`]: what goes wrong; how it is told
 
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod archiver;
 pub mod cli;
 pub mod command;
@@ -52,7 +54,7 @@ pub fn main() -> Exit {
     log::start(cli.global.log_format, cli.global.verbose);
     run(&cli).unwrap_or_else(|error| {
         if json {
-            println!("{:#}", output::error_json(&error));
+            let _unwritten = output::print_json(&output::error_json(&error));
         }
         output::print_error(&error, "");
         error.exit()

@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
+
 use crate::error::Error;
 
 /// How often a lock that is waited for is tried.
@@ -27,6 +29,8 @@ impl Lock {
         let failed = |source| Error::Folder { path: path.clone(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        // A link would make this process truncate what it leads to. (The standard library adds O_CLOEXEC.)
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
         let mut file = options.open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
@@ -73,5 +77,23 @@ mod tests {
         assert!(Lock::take(folder.path(), "home", "other").is_ok());
         drop(first);
         assert!(Lock::take(folder.path(), "home", "safe").is_ok());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_lock_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("precious");
+        std::fs::write(&file, "precious").unwrap();
+        std::os::unix::fs::symlink(&file, folder.path().join("home.safe.lock")).unwrap();
+        assert!(matches!(Lock::take(folder.path(), "home", "safe"), Err(Error::Folder { .. })));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+    }
+
+    #[test]
+    fn programs_that_are_started_do_not_inherit_a_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::take(folder.path(), "home", "safe").unwrap();
+        let flags = rustix::io::fcntl_getfd(&lock._file).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
     }
 }

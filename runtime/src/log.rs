@@ -9,6 +9,8 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::output::{printable, printable_json};
+
 /// How it is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -74,6 +76,7 @@ pub fn detail(message: &str) {
     tell(Level::Detail, message, None);
 }
 
+#[allow(clippy::print_stderr, reason = "this is the place that tells")]
 fn tell(level: Level, message: &str, help: Option<&str>) {
     let Settings { format, verbose } = SETTINGS.get().copied().unwrap_or_default();
     if level.needs() <= verbose {
@@ -88,15 +91,21 @@ fn line(format: Format, level: Level, message: &str, help: Option<&str>, now: Ti
             if let Some(help) = help {
                 line["help"] = help.into();
             }
-            line.to_string()
+            printable_json(&line.to_string())
         }
-        (Format::Text, Level::Error | Level::Warning) => {
+        (Format::Text, level) => printable(&text(level, message, help)),
+    }
+}
+
+fn text(level: Level, message: &str, help: Option<&str>) -> String {
+    match level {
+        Level::Error | Level::Warning => {
             let help = help.map(|help| format!("\n  help: {help}")).unwrap_or_default();
             format!("{}: {message}{help}", level.name())
         }
-        (Format::Text, Level::Note) => message.to_owned(),
-        (Format::Text, Level::Command) => format!("+ {message}"),
-        (Format::Text, Level::Detail) => format!("= {message}"),
+        Level::Note => message.to_owned(),
+        Level::Command => format!("+ {message}"),
+        Level::Detail => format!("= {message}"),
     }
 }
 
@@ -135,5 +144,16 @@ mod tests {
         assert_eq!((&json["level"], &json["help"]), (&"error".into(), &"mend it".into()));
         assert_eq!(json["time"], "1970-01-01T00:00:00Z");
         assert_eq!(said(Format::Json, Level::Note).lines().count(), 1);
+    }
+
+    #[test]
+    fn no_escape_sequence_gets_to_a_terminal() {
+        for format in [Format::Text, Format::Json] {
+            for level in [Level::Error, Level::Warning, Level::Note, Level::Command, Level::Detail] {
+                let said =
+                    line(format, level, "\x1b[2J\u{9b}2J\r", Some("\x1b]52;c;eA\x07"), Timestamp::now());
+                assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
+            }
+        }
     }
 }

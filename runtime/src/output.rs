@@ -1,4 +1,6 @@
-//! How results and errors are printed.
+//! How results and errors are printed. Nothing else writes to a terminal, but for [`crate::log`].
+
+mod printable;
 
 use std::io::IsTerminal;
 
@@ -6,8 +8,15 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 use serde_json::json;
 
+pub use self::printable::{printable, printable_json};
 use crate::error::{Error, Exit};
 use crate::log;
+
+/// Prints a line for people on stdout, as `println!` would.
+macro_rules! out {
+    ($($words:tt)*) => { $crate::output::print(&format!($($words)*)) };
+}
+pub(crate) use out;
 
 /// `12.30 MiB`.
 #[must_use]
@@ -32,13 +41,20 @@ pub fn human_age(seconds: i64) -> String {
     }
 }
 
+/// Prints a text for people on stdout, with everything unprintable escaped.
+#[allow(clippy::print_stdout, reason = "this is the place that prints")]
+pub fn print(text: &str) {
+    println!("{}", printable(text));
+}
+
 /// Prints a JSON document on stdout.
 ///
 /// # Errors
 /// When it cannot be written.
+#[allow(clippy::print_stdout, reason = "this is the place that prints")]
 pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
-    println!("{text}");
+    println!("{}", printable_json(&text));
     Ok(())
 }
 
@@ -54,7 +70,9 @@ pub fn confirm(yes: bool, question: &str) -> Result<bool, Error> {
 ///
 /// # Errors
 /// When the terminal cannot be used.
+#[allow(clippy::print_stderr, reason = "this is the place that asks")]
 pub fn ask(question: &str) -> Result<String, Error> {
+    let question = printable(question);
     if !std::io::stdin().is_terminal() {
         eprintln!("{question} nobody can be asked: this is no terminal");
         return Ok(String::new());

@@ -170,8 +170,10 @@ pub async fn read_histories(exec: Exec, argv: &[String], datasets: Datasets) -> 
             let gone = |name: &str| format!("cannot open '{name}': dataset does not exist");
             let before = datasets.len();
             datasets.retain(|name, _| !error.stderr().contains(&gone(name.as_str())));
-            let explained = before - datasets.len() == error.stderr().lines().count();
-            if explained { Ok(datasets) } else { Err(Failure::Command(error)) }
+            let missing = before - datasets.len();
+            // A command that was killed says nothing, and its listing has no end.
+            let is_explained = missing > 0 && missing == error.stderr().lines().count();
+            if is_explained { Ok(datasets) } else { Err(Failure::Command(error)) }
         }
         Err(failure) => Err(failure),
     }

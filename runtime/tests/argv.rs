@@ -41,6 +41,13 @@ fn streams() {
 }
 
 #[test]
+fn what_is_mounted_for_reading_gives_no_rights() {
+    let mount = argv::mount(&name("tank/a"), "s", "/run/m").join(" ");
+    assert_eq!(mount, "mount -t zfs -o ro,nosuid,nodev,noexec tank/a@s /run/m");
+    assert_eq!(argv::FOR_READING, "ro,nosuid,nodev,noexec", "and so on the archiver");
+}
+
+#[test]
 fn nothing_is_ever_received_by_force_or_mounted() {
     let filesystem = argv::receive(&name("vault/a"), Kind::Filesystem);
     let volume = argv::receive(&name("vault/a"), Kind::Volume);

@@ -233,6 +233,23 @@ async fn a_webhook_gets_the_event_as_it_is() {
     assert_eq!(serde_json::from_value::<Event>(request.json()).unwrap(), event());
 }
 
+#[tokio::test]
+async fn a_redirection_gets_neither_headers_nor_the_event() {
+    for status in [301, 302, 303, 307, 308] {
+        let thief = Service::agreeable();
+        let (url, folder) = (format!("{}/loot", thief.url), tempfile::tempdir().unwrap());
+        let service = Service::new(move |_| (status, url.clone()));
+        let sink = Webhook {
+            url_file: file(folder.path(), "url", &service.url),
+            headers_file: Some(file(folder.path(), "headers", "X-Api-Key: sesame-open")),
+        };
+        let told = webhook::send(&sink, &event(), DEADLINE).await.unwrap_err();
+        assert!(matches!(told, Trouble::Redirected { status: seen } if seen == status), "{told}");
+        assert_eq!(service.next().headers["x-api-key"], KEY);
+        assert!(thief.requests().is_empty(), "{status}");
+    }
+}
+
 /// Prometheus' text format, strictly: HELP and TYPE before a family, each sample once.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     let (mut samples, mut family) = (BTreeMap::new(), String::new());

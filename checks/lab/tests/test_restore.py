@@ -328,6 +328,8 @@ def test_single_files_come_back_beside_what_exists(product: Product) -> None:
     home, archiver = product.lab.home, product.lab.archiver
     write = 'mkdir -p "/$1/a folder" && echo "$2" >"/$1/a folder/file" && chmod 751 "/$1/a folder/file"'
     link = 'ln -s file "/$1/a folder/link"; touch -d "2001-02-03 04:05:06.7" "/$1/a folder/file"'
+    dangerous = 'touch "/$1/root" && chmod 6755 "/$1/root" && mknod "/$1/disk" b 8 0 || true'
+    home.run(["sh", "-c", dangerous, "sh", SOURCE])
     for text in ("one", "two"):
         home.run(["sh", "-c", write, "sh", SOURCE, text])
         home.run(["sh", "-c", link, "sh", SOURCE], check=False)
@@ -350,6 +352,15 @@ def test_single_files_come_back_beside_what_exists(product: Product) -> None:
     for path in (f"/{SOURCE}/a folder/file", "../safe/file"):
         outside = product.run("restore", SOURCE, "--file", path)
         assert outside.code == 2 and "below the dataset's root" in outside.stderr, outside
+    set_id = product.run("restore", SOURCE, "--file", "root", "--into", "/root/found/root")
+    assert set_id.code == 0 and home.run(["stat", "-c", "%a", "/root/found/root/root"]).stdout == "755\n", set_id
+    device = product.run("restore", SOURCE, "--file", "disk", "--into", "/root/found/disk")
+    assert device.code == 1 and "Cannot mknod" in device.stderr, device
+    assert home.run(["ls", "-A", "/root/found/disk"]).stdout == ""
+    home.run(["sh", "-c", "mkdir /root/open && chmod 777 /root/open && ln -s /root/open/.. /root/link"])
+    for folder in ("/root/open", "/root/link", "/root/link/"):
+        refused = product.run("restore", SOURCE, "--file", "root", "--into", folder)
+        assert refused.code == 4 and "cannot put files into" in refused.stderr, refused
     # An archiver that sends more than was asked for plants nothing.
     generous = b'#!/bin/sh\necho sent >/run/sent\nexec /usr/bin/tar "$@" "a folder/link"\n'
     archiver.put("/usr/local/bin/tar", generous, 0o755)

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::doctor;
 use crate::doctor::finding::State;
 use crate::error::{Error, Exit};
-use crate::output::{count, print_json};
+use crate::output::{count, out, print_json};
 
 /// Arguments of `dormouse doctor`.
 #[derive(Args, Debug)]
@@ -28,11 +28,8 @@ impl Arguments {
         if context.json {
             print_json(&json!({ "findings": findings, "bad": bad }))?;
         } else {
-            findings.iter().for_each(|finding| println!("{}", finding.words()));
-            println!(
-                "{}",
-                if bad == 0 { "all is well".to_owned() } else { count(bad, "thing") + " to mend" }
-            );
+            findings.iter().for_each(|finding| out!("{}", finding.words()));
+            out!("{}", if bad == 0 { "all is well".to_owned() } else { count(bad, "thing") + " to mend" });
         }
         Ok(if bad == 0 { Exit::Done } else { Exit::Failed })
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::output::{count, error_json, human_bytes, print_error, print_json, worst};
+use crate::output::{count, error_json, human_bytes, out, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::replicate::dataset::ESTIMATE;
@@ -123,22 +123,22 @@ async fn size(run: &Run<'_>, job: &Job) -> Option<u64> {
             return None;
         }
     };
-    let mut total = 0;
+    let mut sizes = vec![];
     for command in commands {
-        total += estimate::read(&run.context.exec.run(&command, ESTIMATE).await.ok()?)?;
+        sizes.push(estimate::read(&run.context.exec.run(&command, ESTIMATE).await.ok()?)?);
     }
-    Some(total)
+    Some(estimate::total(sizes))
 }
 
 fn print(run: &Run<'_>, steps: &[Step]) {
     for step in steps {
         let bytes = step.bytes.map(|bytes| format!(", about {}", human_bytes(bytes))).unwrap_or_default();
-        println!("  {} -> {}: {}{bytes}", step.job.source.name, step.job.target, step.words);
+        out!("  {} -> {}: {}{bytes}", step.job.source.name, step.job.target, step.words);
     }
-    let total: u64 = steps.iter().filter_map(|step| step.bytes).sum();
+    let total = estimate::total(steps.iter().filter_map(|step| step.bytes));
     match steps.len() {
-        0 => println!("{}: nothing to do", run.name),
-        number => println!(
+        0 => out!("{}: nothing to do", run.name),
+        number => out!(
             "{}: {} to {}, about {}",
             run.name,
             count(number, "dataset"),
@@ -158,7 +158,7 @@ fn document(run: &Run<'_>, steps: &[Step]) -> Value {
             "bytes": step.bytes,
         })
     };
-    let total: u64 = steps.iter().filter_map(|step| step.bytes).sum();
+    let total = estimate::total(steps.iter().filter_map(|step| step.bytes));
     json!({
         "replication": run.name,
         "archiver": run.replication.archiver,

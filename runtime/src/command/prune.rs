@@ -11,7 +11,8 @@ use serde_json::json;
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::output::{confirm, count, print_json};
+use crate::exec;
+use crate::output::{confirm, count, out, print_json};
 use crate::provider::session::Session;
 use crate::provider::{self, Identity};
 use crate::zfs::argv;
@@ -63,7 +64,7 @@ impl Arguments {
     ) -> Result<Exit, Error> {
         let mut verdicts = self.verdicts(context, &session.archiver, retention).await?;
         if !context.json {
-            println!("{}", table(&verdicts));
+            out!("{}", table(&verdicts));
         }
         if !self.dry_run && verdicts.iter().any(|verdict| verdict.destroy) {
             // It decides by its own configuration, which has to be the one that was shown.
@@ -120,7 +121,7 @@ async fn record(archiver: &Archiver, name: &str) -> Result<Vec<Verdict>, Error> 
         let said = archiver.query(&log).await.unwrap_or_default();
         return Err(Error::NotPruned {
             archiver: name.to_owned(),
-            detail: format!("{error}\n{}", said.trim()),
+            detail: format!("{error}; {}", exec::text(&said)),
         });
     }
     let record = archiver.query(&["cat", RECORD]).await?;

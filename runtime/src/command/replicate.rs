@@ -10,7 +10,7 @@ use super::plan;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::log;
-use crate::output::{count, error_json, human_age, human_bytes, print_error, print_json, worst};
+use crate::output::{count, error_json, human_age, human_bytes, out, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::limit::Limit;
 use crate::replicate::outcome::{Outcome, Result as Fate};
@@ -119,7 +119,7 @@ fn print(outcome: &Outcome) {
         }
     }
     outcome.warnings.iter().for_each(|warning| log::warning(warning, None));
-    println!("{}: {}", outcome.replication, summary(outcome));
+    out!("{}: {}", outcome.replication, summary(outcome));
 }
 
 fn summary(outcome: &Outcome) -> String {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::output::print_json;
+use crate::output::{out, print_json};
 use crate::replicate::Run;
 use crate::report::event::{Begun, Event};
 use crate::report::known::Known;
@@ -72,7 +72,7 @@ impl Arguments {
             print_json(&json!({ "events": events, "unsent": waiting, "troubles": troubles }))?;
         } else {
             deliver::warn(&troubles);
-            last.iter().for_each(|last| println!("{}", last.event.summary()));
+            last.iter().for_each(|last| out!("{}", last.event.summary()));
         }
         Ok(if ended.is_none() && !troubles.is_empty() { Exit::Failed } else { Exit::Done })
     }

@@ -11,7 +11,7 @@ use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::log;
-use crate::output::{count, human_age, human_bytes, print_error, print_json, worst};
+use crate::output::{count, human_age, human_bytes, out, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::dataset::ESTIMATE;
 use crate::replicate::stream::Bounds;
@@ -97,9 +97,9 @@ impl Arguments {
         } else {
             let (bytes, seconds) = (human_bytes(fetched.bytes), human_age(fetched.seconds.ceil() as i64));
             for file in &fetched.files {
-                println!("{}, as of {}@{}", file.display(), files.dataset, fetched.snapshot);
+                out!("{}, as of {}@{}", file.display(), files.dataset, fetched.snapshot);
             }
-            println!("{}: {bytes} from {} in {seconds}", run.name, run.replication.archiver);
+            out!("{}: {bytes} from {} in {seconds}", run.name, run.replication.archiver);
         }
         Ok(Exit::Done)
     }
@@ -152,13 +152,13 @@ impl Arguments {
         }
         for (piece, bytes) in &steps {
             let bytes = bytes.map_or_else(String::new, |bytes| format!(", about {}", human_bytes(bytes)));
-            println!("  {} -> {}: {}{bytes}", piece.copy.name, piece.name, words(piece));
+            out!("  {} -> {}: {}{bytes}", piece.copy.name, piece.name, words(piece));
         }
         for holder in &plan.holders {
-            println!("  {}: made to hold others", holder.name);
+            out!("  {}: made to hold others", holder.name);
         }
         for left in &plan.left {
-            println!("  not {}: {}", left.name, left.why);
+            out!("  not {}: {}", left.name, left.why);
         }
         Ok(Exit::Done)
     }
@@ -185,13 +185,13 @@ pub(super) async fn size(restore: &Restore<'_>, archiver: &Archiver, piece: &Pie
         Step::Resume(token) => vec![argv::inspect_token(token)],
         Step::Done => vec![],
     };
-    let mut total = None;
+    let mut sizes = vec![];
     for command in commands {
         let argv = archiver.argv(&command).ok()?;
         let said = restore.run.context.exec.run(&argv, ESTIMATE).await.ok()?;
-        total = Some(total.unwrap_or(0) + estimate::read(&said)?);
+        sizes.push(estimate::read(&said)?);
     }
-    total
+    (!sizes.is_empty()).then(|| estimate::total(sizes))
 }
 
 fn document(restore: &Restore<'_>, plan: &Plan, steps: &[(&Piece, Option<u64>)]) -> Value {
@@ -242,10 +242,7 @@ fn print(outcome: &Outcome) {
     let all = count(number(Fate::Restored), "dataset");
     let seconds = human_age(outcome.seconds.ceil() as i64);
     let bytes = human_bytes(outcome.bytes);
-    println!(
-        "{}: {all} restored from {}{failed}, {bytes} in {seconds}",
-        outcome.replication, outcome.archiver
-    );
+    out!("{}: {all} restored from {}{failed}, {bytes} in {seconds}", outcome.replication, outcome.archiver);
     if let Some(aside) = &outcome.aside {
         let alone = match &outcome.alone[..] {
             [] => String::new(),
@@ -254,9 +251,9 @@ fn print(outcome: &Outcome) {
                 alone.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             ),
         };
-        println!("what was there is {aside} now, neither mounted nor replicated{alone}");
+        out!("what was there is {aside} now, neither mounted nor replicated{alone}");
     }
     if !outcome.next.is_empty() {
-        println!("not mounted yet; next: {}", outcome.next.join(" && "));
+        out!("not mounted yet; next: {}", outcome.next.join(" && "));
     }
 }

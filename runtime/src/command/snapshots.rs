@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::output::{error_json, print_error, print_json, worst};
+use crate::output::{error_json, out, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::replicate::sides::Sides;
@@ -74,7 +74,7 @@ impl Arguments {
         if context.json {
             print_json(&json!({ "host": context.host_name, "datasets": all, "errors": errors }))?;
         } else {
-            println!("{}", table(&all, &TimeZone::system()));
+            out!("{}", table(&all, &TimeZone::system()));
         }
         Ok(worst(exits))
     }

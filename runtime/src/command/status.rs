@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::output::{error_json, human_age, print_error, print_json, worst};
+use crate::output::{error_json, human_age, out, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::report::health;
@@ -88,7 +88,7 @@ impl Arguments {
         let replications: Vec<_> = runs.iter().map(|run| health::of(run, &known, now)).collect();
         if let Some(max_age) = self.max_age {
             let (line, good) = health::nagios(&replications, max_age.map(|Age(age)| age.as_secs()));
-            println!("{line}");
+            out!("{line}");
             return Ok(if good { Exit::Done } else { Exit::CRITICAL });
         }
         let names: BTreeSet<&str> = runs.iter().map(|run| run.replication.archiver.as_str()).collect();
@@ -117,9 +117,9 @@ impl Arguments {
                 "errors": errors,
             }))?;
         } else {
-            replications.iter().for_each(|one| println!("{}", one.words(now)));
-            archivers.iter().flat_map(|one| one.words(now)).for_each(|line| println!("{line}"));
-            println!("{}", table(&lines, now));
+            replications.iter().for_each(|one| out!("{}", one.words(now)));
+            archivers.iter().flat_map(|one| one.words(now)).for_each(|line| out!("{line}"));
+            out!("{}", table(&lines, now));
         }
         Ok(worst(exits))
     }

@@ -13,7 +13,7 @@ use crate::drill::trouble::Trouble;
 use crate::drill::{self, Drill, Drilled};
 use crate::error::{Error, Exit};
 use crate::log;
-use crate::output::{confirm, count, error_json, human_bytes, print_error, print_json, worst};
+use crate::output::{confirm, count, error_json, human_bytes, out, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::report::seen::Sight;
@@ -107,7 +107,7 @@ impl Arguments {
             }
         }
         if !context.json {
-            println!("{}", table(&all));
+            out!("{}", table(&all));
         }
         exits.extend(all.iter().map(tell));
         for (archiver, pool) in sessions.look().await {

@@ -254,8 +254,10 @@ struct BakeKey {
 impl BakeKey {
     fn new() -> Result<Self, Error> {
         let key = PrivateKey::from(Ed25519Keypair::from_seed(&rand::random()));
-        let private = key.to_openssh(LineEnding::LF).map_err(std::io::Error::other)?;
-        let public = key.public_key().to_openssh().map_err(std::io::Error::other)?;
+        let private =
+            key.to_openssh(LineEnding::LF).map_err(|error| std::io::Error::other(error.to_string()))?;
+        let public =
+            key.public_key().to_openssh().map_err(|error| std::io::Error::other(error.to_string()))?;
         Ok(Self { private: private.to_string(), public })
     }
 

@@ -1,6 +1,7 @@
 //! What to do about each error.
 
 use super::Error;
+use crate::exec;
 
 impl Error {
     /// What to do next; whether the data is safe, where that may be in doubt.
@@ -24,6 +25,12 @@ impl Error {
             Self::Folder { .. } => {
                 "make it writable for this user, or set RUNTIME_DIRECTORY and STATE_DIRECTORY".to_owned()
             }
+            Self::NotOurs { path, .. } => format!(
+                "nothing was done; `ls -ld {}` shows who made it: remove it, or set RUNTIME_DIRECTORY and \
+                 STATE_DIRECTORY to folders of this user",
+                path.display()
+            ),
+            Self::NoState => "set STATE_DIRECTORY to a folder of this user".to_owned(),
             Self::Unreachable { address, .. } => format!(
                 "backups are intact, and what was received is kept; try `ssh -v {}`, then run the same command again",
                 address.replace(':', " -p ")
@@ -92,6 +99,11 @@ impl Error {
                  `prometheus` in this host's `report`"
                 .to_owned(),
             Self::Alarm { source, .. } => source.help().to_owned(),
+            Self::Program(exec::Error::TooMuch { .. }) => {
+                "backups are intact; no listing of ZFS is that long: find out who controls the machine that answered \
+                 before you connect to it again"
+                    .to_owned()
+            }
             Self::Program(_) | Self::Argument(_) | Self::System(_) => {
                 "backups are intact; mend the cause, then run the same command again".to_owned()
             }

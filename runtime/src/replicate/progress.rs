@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use super::stream::Counter;
+use crate::output::printable;
 
 /// How often the bar is drawn anew.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -47,7 +48,7 @@ impl Progress {
         let bar = bars.add(total.map_or_else(ProgressBar::new_spinner, ProgressBar::new));
         let style = ProgressStyle::with_template(if total.is_some() { KNOWN } else { UNKNOWN });
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.set_prefix(name.to_owned());
+        bar.set_prefix(printable(name));
         let (shown, counted) = (bar.clone(), Arc::clone(&counter));
         let task = tokio::spawn(async move {
             loop {

@@ -141,7 +141,7 @@ fn growth(events: &[&Event], last: Option<&Sight>) -> Option<f64> {
 }
 
 fn full_at(pool: &Sight, growth: f64) -> Option<i64> {
-    (growth > 0.0).then(|| pool.at + (pool.free as f64 / growth * 86_400.0) as i64)
+    (growth > 0.0).then(|| pool.at.saturating_add((pool.free as f64 / growth * 86_400.0) as i64))
 }
 
 impl Replication {

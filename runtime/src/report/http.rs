@@ -104,7 +104,9 @@ impl Request {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_global(Some(deadline))
             .http_status_as_error(false)
-            .max_redirects(3)
+            // The next server would get headers and a body that are for this one alone. ureq returns the
+            // redirection as an answer.
+            .max_redirects(0)
             .user_agent(concat!("dormouse/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();
@@ -120,6 +122,9 @@ impl Request {
         log::detail(&format!("{} was answered with {status}", self.method));
         if status.is_success() {
             return Ok(text.unwrap_or_default());
+        }
+        if status.is_redirection() {
+            return Err(Trouble::Redirected { status: status.as_u16() });
         }
         let detail = self.clean(&text.unwrap_or_default());
         let detail: String = detail.chars().take(MAX_TOLD).collect();

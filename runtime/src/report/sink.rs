@@ -36,6 +36,12 @@ pub enum Trouble {
         /// What it said.
         detail: String,
     },
+    /// The service sends the request elsewhere. That is not followed, since the secrets in it are for one server.
+    #[error("it answered {status}: the request belongs to another URL")]
+    Redirected {
+        /// The HTTP status.
+        status: u16,
+    },
     /// The service says nothing.
     #[error("no answer: {0}")]
     NoAnswer(String),
@@ -69,6 +75,9 @@ impl Trouble {
             Self::Refused { status: 404, .. } => "the URL or the name in the spec is wrong: mend it",
             Self::Refused { status: 429 | 500.., .. } | Self::NoAnswer(_) => {
                 "it is tried again with the next run; if it stays, is the service up, and the URL right?"
+            }
+            Self::Redirected { .. } => {
+                "redirections are not followed, since the request holds secrets: put the final URL into the file"
             }
             Self::Refused { .. } | Self::Strange(_) => "is the URL that of this kind of service?",
             Self::File { .. } => "make the folder, writable for the user that runs dormouse",

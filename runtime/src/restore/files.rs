@@ -1,5 +1,7 @@
 //! Single files come back, out of a snapshot that is mounted on the archiver for just that.
 
+mod stage;
+
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
@@ -7,6 +9,7 @@ use dormouse_generator::name::DatasetName;
 use dormouse_generator::spec::Provider;
 use serde::Serialize;
 
+use self::stage::{Stage, Trouble};
 use super::choice::Wanted;
 use super::refusal::Refusal;
 use crate::archiver::Archiver;
@@ -15,12 +18,12 @@ use crate::provider::{self, Identity};
 use crate::replicate::Run;
 use crate::replicate::progress::Progress;
 use crate::replicate::stream::{self, Bounds, Broken, Receiving, Sending, Way};
-use crate::zfs::{Dataset, Kind, form};
+use crate::zfs::{Dataset, Kind, argv, form};
 
 /// Reads files out of a snapshot. It is mounted in a namespace of its own (unshare(1)), and goes with this
 /// process; ZFS mounts only on an empty folder, which a tmpfs there has.
 const READ: &str = r#"
-mount -t tmpfs tmpfs /tmp && mkdir /tmp/root && mount -t zfs -o ro "$1" /tmp/root && shift && cd /tmp/root &&
+mount -t tmpfs tmpfs /tmp && mkdir /tmp/root && mount -t zfs -o "$1" "$2" /tmp/root && shift 2 && cd /tmp/root &&
 exec tar --create --file=- --sparse --acls --xattrs -- "$@"
 "#;
 
@@ -28,6 +31,17 @@ exec tar --create --file=- --sparse --acls --xattrs -- "$@"
 /// that would fail.
 const WRITE: [&str; 7] =
     ["tar", "--extract", "--file=-", "--read-full-records", "--keep-old-files", "--acls", "--xattrs"];
+
+/// What goes before that for root: tar makes no device node, whatever the archive says.
+const NO_DEVICES: [&str; 4] = ["setpriv", "--inh-caps=-mknod", "--bounding-set=-mknod", "--"];
+
+/// The command line that unpacks these paths, and nothing else of an archive.
+fn unpack(folder: &str, paths: &[String]) -> Vec<String> {
+    let is_root = rustix::process::geteuid().is_root();
+    let before = is_root.then_some(NO_DEVICES).into_iter().flatten();
+    let tar = before.chain(WRITE).chain(["--directory", folder, "--"]).map(str::to_owned);
+    tar.chain(paths.iter().cloned()).collect()
+}
 
 /// Files of a dataset.
 #[derive(Debug)]
@@ -88,7 +102,7 @@ impl Files<'_> {
                 return Err(Refusal::FileExists { path: place });
             }
         }
-        Ok(())
+        stage::check(&self.into)
     }
 
     async fn fetch_from(&self, archiver: &Archiver, bounds: &Bounds) -> Result<Fetched, Error> {
@@ -96,14 +110,12 @@ impl Files<'_> {
         let copy = self.run.target(&self.dataset)?;
         let copies = archiver.list_with_times(&copy, false).await?;
         let snapshot = self.choose(copies.get(&copy), &copy)?;
-        std::fs::create_dir_all(&self.into)?;
+        let stage = Stage::within(&self.into).map_err(|trouble| self.unsettled(trouble))?;
+        let from = format!("{copy}@{snapshot}");
         let read =
-            ["unshare", "--mount", "sh", "-c", READ, "sh", &format!("{copy}@{snapshot}")].map(str::to_owned);
+            ["unshare", "--mount", "sh", "-c", READ, "sh", argv::FOR_READING, &from].map(str::to_owned);
         let read: Vec<String> = read.into_iter().chain(self.paths.iter().cloned()).collect();
-        let into = self.into.to_string_lossy();
-        let write = WRITE.into_iter().chain(["--directory", &into, "--"]).map(str::to_owned);
-        // What was not asked for is not written, whatever an archiver sends.
-        let write = Receiving::of(write.chain(self.paths.iter().cloned()).collect());
+        let write = Receiving::of(unpack(&stage.folder(), &self.paths));
         let progress = match context.shows_progress {
             true => Progress::bar(&context.bars, self.dataset.as_str(), None),
             false => Progress::quiet(),
@@ -112,6 +124,7 @@ impl Files<'_> {
             Sending { argv: archiver.argv(&read)?, counters: vec![progress.counter()], claim: None };
         let came = stream::run(context.exec, vec![sending], &write, Way::FromArchiver, bounds).await;
         came.map_err(|broken| self.trouble(archiver, broken))?;
+        stage.settle(&self.paths).map_err(|trouble| self.unsettled(trouble))?;
         Ok(Fetched {
             snapshot,
             files: self.paths.iter().map(|path| self.into.join(path)).collect(),
@@ -148,4 +161,15 @@ impl Files<'_> {
         };
         Refusal::FilesMissing { archiver, dataset, detail }.into()
     }
+
+    fn unsettled(&self, trouble: Trouble) -> Refusal {
+        let (archiver, dataset) = (self.run.replication.archiver.clone(), self.dataset.clone());
+        match trouble {
+            Trouble::Refused(refusal) => refusal,
+            Trouble::Failed(detail) => Refusal::FilesMissing { archiver, dataset, detail },
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

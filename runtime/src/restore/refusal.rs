@@ -119,6 +119,14 @@ pub enum Refusal {
         /// The file.
         path: PathBuf,
     },
+    /// Other users could exchange what is in the folder that files go to.
+    #[error("cannot put files into {}: {reason}", .path.display())]
+    IntoNotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A zvol has no files.
     #[error("{dataset} is a volume, in which nobody sees files but its user")]
     NoFiles {
@@ -164,6 +172,7 @@ impl Refusal {
             | Self::FilesMissing { .. } => Exit::Failed,
             Self::Exists { .. }
             | Self::FileExists { .. }
+            | Self::IntoNotOurs { .. }
             | Self::OtherUnderWay { .. }
             | Self::Snapshotted { .. }
             | Self::Stale { .. } => Exit::Conflict,
@@ -212,6 +221,10 @@ impl Refusal {
             ),
             Self::NotBelow { .. } => {
                 "name it as it lies in the dataset: `documents/letter.odt`, not where that is mounted"
+                    .to_owned()
+            }
+            Self::IntoNotOurs { .. } => {
+                "nothing was changed; choose a folder that only this user can write to, or a new one: `--into DIR`"
                     .to_owned()
             }
             Self::FileExists { .. } => "nothing was changed; choose another folder: `--into DIR`".to_owned(),

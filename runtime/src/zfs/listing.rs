@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use dormouse_generator::name::DatasetName;
+use dormouse_generator::name::{DatasetName, check_snapshot};
 
 use super::{Bookmark, Dataset, Guid, Kind, Snapshot};
 
@@ -111,6 +111,7 @@ impl Listing {
             Some(at) => {
                 let numbers = Numbers::read(&rest)?;
                 let (dataset, name) = (&name[..at], &name[at..]);
+                check_snapshot(&name[1..])?;
                 let dataset = self.owner(dataset)?;
                 match name.split_at(1) {
                     ("@", name) => dataset.snapshots.push(numbers.snapshot(name)),
@@ -144,6 +145,12 @@ impl Listing {
             _ => return Err(columns()),
         }
         let [origin, changed, mark] = rest;
+        if root != "-" {
+            DatasetName::new(root)?;
+        }
+        if !token.chars().all(|c| c.is_ascii_hexdigit() || c == '-') {
+            return Err(format!("{token:?} is not a token"));
+        }
         let dataset = Dataset {
             name: name.clone(),
             guid: Guid(number(guid)?),
@@ -271,6 +278,18 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_has_a_name_that_zfs_allows() {
+        let listed = |name: &str| Listing::read(&format!("t\tfilesystem\t1\t-\t-\nt{name}\t1\t2\n"));
+        for name in ["@a b", "@zfs-auto-snap_daily-2026-11-25-0000", "#x:y.z"] {
+            assert!(listed(name).is_ok(), "{name:?}");
+        }
+        for name in ["@\x1b]52;c;eA\x07", "@\r", "@\u{9b}2J", "@a@b", "@a#b", "@a/b", "@a%b", "@ä", "@", "#"]
+        {
+            assert!(listed(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
     fn an_unreadable_line_is_an_error_and_never_empty() {
         for line in [
             "",
@@ -280,6 +299,9 @@ mod tests {
             "tank\tfilesystem\t1\t-\t-\t-\t-\tsoon\t-",
             "tank/a@b\t1\t2",
             "t\tshare\t1\t-\t-",
+            "t\tfilesystem\t1\t-\t-oencryption=off",
+            "t\tfilesystem\t1\t\x1b[2J\t-",
+            "t\x1b[2J\tfilesystem\t1\t-\t-",
         ] {
             assert!(Listing::read(&format!("{line}\n")).is_err(), "{line:?}");
         }

@@ -4,7 +4,7 @@
 //! some snapshot, that one and the later ones matter; of others the newest alone, until it is their
 //! turn and they are listed by themselves.
 
-use dormouse_generator::name::DatasetName;
+use dormouse_generator::name::{DatasetName, check_snapshot};
 
 use super::Dataset;
 use super::cursor::Cursors;
@@ -92,7 +92,10 @@ impl<'a> Recent<'a> {
         let full = fields.next().unwrap_or_default();
         let rest: Vec<&str> = fields.collect();
         let parts = full.split_once(separator).ok_or_else(|| format!("no {separator} in the name"));
-        let read = parts.and_then(|(dataset, name)| Ok((dataset, name, Numbers::read(&rest)?)));
+        let read = parts.and_then(|(dataset, name)| {
+            check_snapshot(name)?;
+            Ok((dataset, name, Numbers::read(&rest)?))
+        });
         let (dataset, name, numbers) = read.map_err(|reason| Unreadable::new(line, reason))?;
         if self.last.as_ref().is_none_or(|last| last.as_str() != dataset) {
             self.last = Some(DatasetName::new(dataset).map_err(|reason| Unreadable::new(line, reason))?);

@@ -10,6 +10,7 @@ use dormouse::ec2::failure::Failure;
 use dormouse::ec2::problem::Problem;
 use dormouse::error::{Error, Exit};
 use dormouse::exec;
+use dormouse::exec::printed::Bound;
 use dormouse::report::sink::Trouble;
 use dormouse::restore::refusal::Refusal as RestoreRefusal;
 use dormouse::zfs::Guid;
@@ -69,6 +70,11 @@ pub fn errors() -> Vec<Told> {
         },
         Error::Locked { name: s("safe"), holder: s("pid 4711") },
         Error::Folder { path: "/run/dormouse".into(), source: os(13) },
+        Error::NotOurs {
+            path: "/tmp/dormouse-1000".into(),
+            reason: s("it belongs to user 1001, and this is user 1000"),
+        },
+        Error::NoState,
         Error::Unreachable { archiver: archiver.clone(), address: address.clone(), detail },
         Error::HostKey {
             archiver: archiver.clone(),
@@ -200,6 +206,7 @@ pub fn programs() -> Vec<exec::Error> {
             stderr: s("cannot open 'rpool/safe@monday': dataset does not exist"),
         },
         exec::Error::Deadline { command: command(), after: Duration::from_secs(600) },
+        exec::Error::TooMuch { command: s("ssh -- nas.lan 'zfs list -H -p vault/safe'"), bound: Bound::Line },
         exec::Error::Output { command: command(), source: os(32) },
     ]
 }
@@ -235,6 +242,10 @@ pub fn restore_refusals() -> Vec<Told> {
         RestoreRefusal::Snapshotted { dataset: dataset(), snapshots: strings(&["@hourly-12"]) },
         RestoreRefusal::Stale { dataset: dataset(), reason: s("zfs cannot read it: bad checksum") },
         RestoreRefusal::NotBelow { path: s("/home/anna/letter.odt") },
+        RestoreRefusal::IntoNotOurs {
+            path: "/tmp/found".into(),
+            reason: s("it belongs to user 1001, and this is user 0"),
+        },
         RestoreRefusal::FileExists { path: "found/anna/letter.odt".into() },
         RestoreRefusal::NoSwap {
             dataset: name("rpool"),
@@ -270,6 +281,7 @@ pub fn troubles() -> Vec<Told> {
     let all = [
         Trouble::Secret { path: "/run/secrets/honeycomb".into(), detail: s("it is empty") },
         Trouble::Refused { status: 401, detail: s("unknown API key") },
+        Trouble::Redirected { status: 302 },
         Trouble::NoAnswer(s("Connection refused")),
         Trouble::Strange(s("it rejected 4 spans: too old")),
         Trouble::File {

@@ -25,7 +25,7 @@ impl Request {
     }
 }
 
-/// What it answers: a status and a body.
+/// What it answers: a status and a body; for a redirection (3xx) the body is the URL.
 pub type Answer = (u16, String);
 
 /// A service; it lives as long as the test.
@@ -86,7 +86,10 @@ fn serve(stream: TcpStream, answer: &impl Fn(&Request) -> Answer, sender: &Sende
     let (status, text) = answer(&request);
     sender.send(request).ok();
     let mut stream = reader.into_inner();
-    let head =
-        format!("HTTP/1.1 {status} Status\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", text.len());
+    let location = if (300..400).contains(&status) { format!("Location: {text}\r\n") } else { String::new() };
+    let head = format!(
+        "HTTP/1.1 {status} Status\r\nContent-Length: {}\r\n{location}Connection: close\r\n\r\n",
+        text.len()
+    );
     stream.write_all(format!("{head}{text}").as_bytes()).ok();
 }

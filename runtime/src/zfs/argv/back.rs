@@ -105,8 +105,12 @@ pub fn load_key(dataset: &DatasetName, location: &str) -> Vec<String> {
     words(["zfs", "load-key", "-L", location, dataset.as_str()])
 }
 
+/// What is mounted of an archiver's, or of another host's, is for reading: nothing in it is run, is a device, or
+/// gives rights.
+pub const FOR_READING: &str = "ro,nosuid,nodev,noexec";
+
 /// Mounts a snapshot in a folder, by the helper of mount(8) that ZFS brings.
 #[must_use]
 pub fn mount(dataset: &DatasetName, name: &str, folder: &str) -> Vec<String> {
-    words(["mount", "-t", "zfs", "-o", "ro", &snapshot(dataset, name), folder])
+    words(["mount", "-t", "zfs", "-o", FOR_READING, &snapshot(dataset, name), folder])
 }
