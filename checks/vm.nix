@@ -56,7 +56,7 @@ pkgs.testers.runNixOSTest {
   };
 
   testScript = ''
-    rights = "create,mount,receive,canmount,mountpoint,readonly,volmode,userprop,send,hold"
+    rights = "create,mount,receive,canmount,mountpoint,readonly,volmode,userprop,send"
     key = "archivers/nas/ssh_host_ed25519_key"
     identity = "hosts/laptop/id_ed25519"
     folder = "/root/.local/state/dormouse/office/secrets"

@@ -87,6 +87,25 @@ impl<'a> Drill<'a> {
         Ok(Self { run, dataset, kind, snapshot, scratch, twin })
     }
 
+    /// Makes what the scratch dataset comes to lie in, if that is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn prepare(&self) -> Result<(), Error> {
+        let parent = Scratch::parent(self.dataset.pool()).map_err(std::io::Error::other)?;
+        match self.exec().run(&argv::create_scratch_parent(&parent), COMMAND).await {
+            Err(error) if error.stderr().contains("dataset already exists") => Ok(()),
+            made => made.map(drop).map_err(Error::Program),
+        }
+    }
+
+    /// Destroys that again; where something is left in it, it stays.
+    pub async fn clear(&self) {
+        if let Ok(parent) = Scratch::parent(self.dataset.pool()) {
+            let _ = self.exec().run(&argv::destroy_scratch_parent(&parent), COMMAND).await;
+        }
+    }
+
     /// The restore that it begins with.
     ///
     /// # Errors
@@ -128,9 +147,11 @@ impl<'a> Drill<'a> {
     pub async fn run(&self, sessions: &mut Sessions<'a>, key: Option<&str>) -> Result<Drilled, Error> {
         // Where this fails, nothing was begun.
         let outcome = self.restore()?.restore(sessions, &Bounds::default()).await?;
-        let compared = match outcome.datasets.iter().find_map(|dataset| dataset.message.clone()) {
-            Some(message) => Err(Trouble::NotBack { dataset: self.dataset.clone(), message }.into()),
-            None => self.compare(key).await,
+        let message = outcome.datasets.iter().find_map(|dataset| dataset.message.clone());
+        let compared = match (outcome.distrust(), message) {
+            (Some(refusal), _) => Err(refusal.clone().into()),
+            (None, Some(message)) => Err(Trouble::NotBack { dataset: self.dataset.clone(), message }.into()),
+            (None, None) => self.compare(key).await,
         };
         let gone = match self.kind {
             Kind::Filesystem => self.destroy(&self.scratch).await,
@@ -236,7 +257,16 @@ pub async fn location(exec: Exec, dataset: &DatasetName) -> Result<Option<String
 /// # Errors
 /// When they cannot be listed.
 pub async fn leftovers(exec: Exec, pool: &str) -> Result<Vec<DatasetName>, Error> {
-    let listed = exec.run(&argv::list_children(pool), COMMAND).await.map_err(Error::Program)?;
-    let names = listed.lines().filter_map(|name| DatasetName::new(name).ok());
-    Ok(names.filter(Scratch::holds).collect())
+    let parent = Scratch::parent(pool).map_err(std::io::Error::other)?;
+    let mut left = children(exec, pool).await?;
+    if left.contains(&parent) {
+        left.extend(children(exec, parent.as_str()).await?);
+    }
+    left.retain(|name| Scratch::holds(name) && *name != parent);
+    Ok(left)
+}
+
+async fn children(exec: Exec, dataset: &str) -> Result<Vec<DatasetName>, Error> {
+    let listed = exec.run(&argv::list_children(dataset), COMMAND).await.map_err(Error::Program)?;
+    Ok(listed.lines().filter_map(|name| DatasetName::new(name).ok()).collect())
 }

@@ -9,6 +9,7 @@
 //! - [`lanes`]: connections for large streams
 //! - [`dataset`], [`stop`]: one dataset by itself, and what can keep it from arriving
 //! - [`stream`], `pump`, [`limit`]: streams, their bytes on the way, and how fast they may go
+//! - [`take`]: a stream from the archiver, inspected before anything receives it
 //! - [`properties`]: keeps what was set on datasets
 //! - [`acknowledge`], [`meanwhile`]: what has arrived, in the end and before
 //! - [`marks`]: bookmarks and holds
@@ -37,6 +38,7 @@ mod settling;
 pub mod sides;
 pub mod stop;
 pub mod stream;
+pub mod take;
 
 use std::fmt::Display;
 use std::pin::pin;

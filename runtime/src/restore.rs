@@ -6,6 +6,7 @@
 //! - [`plan`]: both sides to what is brought back
 //! - [`refusal`]: why nothing is
 //! - [`fetch`], [`stop`]: one dataset's streams, and what can keep it from coming back
+//! - [`intruders`]: what a receive left that it should not have
 //! - [`outcome`]: what came of it
 //! - [`properties`]: what was set on datasets
 //! - [`swap`]: what takes the place of what is there
@@ -15,6 +16,7 @@ pub mod choice;
 pub mod fetch;
 pub mod files;
 pub mod host;
+pub mod intruders;
 pub mod outcome;
 pub mod place;
 pub mod plan;
@@ -77,7 +79,7 @@ impl<'a> Restore<'a> {
         let archiver = sessions.get(&self.run.replication.archiver).await?;
         self.run.context.say(&format!("{}: looking for copies of {dataset}", self.run.name));
         let copies = archiver.list_with_times(copy, self.recursive).await?;
-        let host = host::look(exec, archiver, to, self.recursive).await?;
+        let host = host::look(exec, to, self.recursive).await?;
         Ok(Plan::new(&self.request, &copies, &host)?)
     }
 
@@ -106,7 +108,7 @@ impl<'a> Restore<'a> {
             while let Some(holder) = holders.next_if(|holder| holder.name < piece.name) {
                 warnings.push(self.make(&holder).await);
             }
-            let outcome = match missing_parent(piece, &outcomes) {
+            let outcome = match not_begun(piece, &outcomes) {
                 Some(outcome) => outcome,
                 None => fetcher.fetch(archiver, piece).await,
             };
@@ -172,8 +174,13 @@ impl Restore<'_> {
     }
 }
 
-/// The outcome of a dataset that has no place, since the one above it did not come back.
-fn missing_parent(piece: &Piece, outcomes: &[DatasetOutcome]) -> Option<DatasetOutcome> {
+/// The outcome of a dataset that cannot begin: the one above it did not come back, or the archiver sent
+/// something other than it was asked for.
+fn not_begun(piece: &Piece, outcomes: &[DatasetOutcome]) -> Option<DatasetOutcome> {
+    if outcomes.iter().any(|outcome| outcome.distrust.is_some()) {
+        let message = "nothing more is taken from this archiver".to_owned();
+        return Some(DatasetOutcome::new(piece).failed(message, "find out what happened to it".to_owned()));
+    }
     let parent = piece.name.parent()?;
     let failed = outcomes.iter().find(|outcome| outcome.dataset == parent.as_str())?;
     let began = matches!(piece.step, Step::Done | Step::Resume(_));

@@ -3,6 +3,7 @@
 //! - [`listing`]: `zfs list` output to datasets
 //! - [`cursor`]: the bookmarks that remember what an archiver has
 //! - [`mark`]: the property that remembers that an archiver has everything
+//! - [`begin`]: the first record of a stream, which must be the stream that was asked for
 //! - [`token`]: what a resume token says
 //! - [`plan`]: two datasets to the streams between them, or a refusal
 //! - [`schedule`]: two trees to jobs in order
@@ -22,6 +23,7 @@
 //! Everything below here is pure.
 
 pub mod argv;
+pub mod begin;
 pub mod compare;
 pub mod conflict;
 pub mod cursor;

@@ -61,8 +61,9 @@ fn nothing_is_ever_received_by_force_or_mounted() {
         keyless.join(" "),
         "zfs receive -s -u -o encryption=off -o volmode=none -o readonly=on vault/a"
     );
-    let back = argv::receive_back(&name("tank/a b"), &snapshot("two three"), false);
-    assert_eq!(display(&back), "zfs receive -s -u -o 'dormouse:restoring=1 two three' 'tank/a b'");
+    let back = argv::receive_back(&name("tank/a b"), "one", &snapshot("two three"), false);
+    assert_eq!(display(&back), "zfs receive -s -u -o 'dormouse:restoring=1 two three' 'tank/a b@one'");
+    assert_eq!(argv::receive_further(&name("tank/a"), "two").join(" "), "zfs receive -s -u tank/a@two");
     let several = argv::receives(&name("vault/a"), Kind::Volume, Make::Passive, 3);
     assert_eq!(several[0], volume);
     assert_eq!(

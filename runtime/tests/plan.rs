@@ -290,3 +290,20 @@ fn cursors_of_others_are_left_alone() {
     assert_eq!((source.bookmarks.len(), seen.destroy.len()), (3, 0));
     assert_eq!(cursors.acknowledged(&source), Some(snapshot(1).guid));
 }
+
+#[test]
+fn a_host_takes_each_snapshot_of_a_run_by_itself() {
+    let source = Dataset { snapshots: (1..=4).map(snapshot).collect(), ..dataset("tank/a") };
+    let all = dormouse::zfs::plan::streams(&source, None);
+    let single = dormouse::zfs::plan::single_steps(&source, &all);
+    let words: Vec<_> = single
+        .iter()
+        .map(|stream| match stream {
+            Stream::Full { to } => format!("all of {}", to.name),
+            Stream::Step { from: Base::Snapshot(from), to } => format!("{} to {}", from.name, to.name),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(words.len(), all.iter().map(Stream::count).sum::<usize>());
+    assert_eq!(words, ["all of s1", "s1 to s2", "s2 to s3", "s3 to s4"]);
+}

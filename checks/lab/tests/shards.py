@@ -30,6 +30,7 @@ SHARDS: dict[str, dict[str, int]] = {
         "test_nasty_tokens.py": 5,
     },
     "host": {
+        "test_hostile_archiver.py": 8,
         "test_reports.py": 3,
         "test_restore.py": 8,
         "test_ssh_files.py": 1,

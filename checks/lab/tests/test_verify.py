@@ -170,8 +170,8 @@ def test_what_an_interrupted_drill_has_left_is_told_and_not_touched(product: Pro
         wait.until(lambda: lab.sent(lab.archiver) - sent > 8 * MIB, "part of it is here", 120)
         running.kill()
         running.wait()
-    names = [name for (name,) in pool.rows(home, ["list", "-H", "-o", "name", "-d", "1", "tank"])]
-    (scratch,) = [name for name in names if "dormouse-drill-" in name]
+    names = [name for (name,) in pool.rows(home, ["list", "-H", "-o", "name", "-r", "tank"])]
+    (scratch,) = [name for name in names if "dormouse-drill/" in name]
     again = product.run("verify", "--deep", "--yes", SOURCE)
     assert again.code == 0 and f"zfs destroy -r {scratch}" in again.stderr, again
     assert pool.exists(home, scratch)

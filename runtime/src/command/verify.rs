@@ -183,6 +183,19 @@ impl Arguments {
         }
         let Verified { run, dataset, kind, comparison, .. } = chosen;
         let drill = Drill::new(*run, dataset, *kind, comparison.newest.as_ref())?;
+        drill.prepare().await?;
+        let drilled = self.drill_prepared(&drill, *run, sessions).await;
+        drill.clear().await;
+        drilled
+    }
+
+    async fn drill_prepared<'a>(
+        &self,
+        drill: &Drill<'a>,
+        run: Run<'a>,
+        sessions: &mut Sessions<'a>,
+    ) -> Result<Option<Drilled>, Error> {
+        let dataset = &drill.dataset;
         let restore = drill.restore()?;
         let plan = restore.plan(sessions).await?;
         let Some(piece) = plan.pieces.first() else {

@@ -18,16 +18,20 @@ use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::output::count;
 use crate::provider::{self, Identity, POOL};
+use crate::replicate::dataset::make;
 use crate::zfs::listing::Datasets;
-use crate::zfs::plan::Decision;
+use crate::zfs::plan::{Decision, single_steps};
 use crate::zfs::schedule::{Job, schedule};
-use crate::zfs::{argv, form};
+use crate::zfs::{argv, form, properties};
 
 /// Device name of the second volume; the first one has [`super::machine::DEVICE`].
 const DEVICE: &str = "/dev/sdg";
 
 /// How long one dataset may take: 16 TiB at the 12 MiB/s that sc1 gives for each TiB of its size.
 const COPY: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How many datasets are asked for their properties at once.
+const NAMES: usize = 100;
 
 /// How often to look at both pools anew. One round copies; a second ends what was interrupted.
 const ROUNDS: u32 = 3;
@@ -93,6 +97,7 @@ async fn copy(
     import(archiver, name, &from, &pool::device(archiver, old).await?, "readonly=on").await?;
     refuse_unsaved(archiver, &from).await?;
     copy_datasets(machine, archiver, &from, &to, since).await?;
+    copy_properties(archiver, &from, &to).await?;
     for pool in [&to, &from] {
         archiver.query(&["zpool", "export", pool.pool()]).await?;
     }
@@ -193,18 +198,38 @@ async fn jobs(archiver: &Archiver, from: &DatasetName, to: &DatasetName) -> Resu
     }
 }
 
+/// Copies a dataset by streams of one snapshot each. A host's streams decide what its copies are set to, so
+/// properties are not sent along, and the new copies are as unmounted and read-only as those that a host makes.
 async fn copy_dataset(archiver: &Archiver, job: &Job) -> Result<(), Error> {
-    let streams = match &job.decision {
-        Decision::Placeholder => return archiver.create_placeholder(&job.target, job.below_raw).await,
-        Decision::Resume { token } => vec![argv::resume(token)],
+    match &job.decision {
+        Decision::Placeholder => archiver.create_placeholder(&job.target, job.below_raw).await,
+        Decision::Resume { token } => {
+            archiver.pipe(&argv::resume(token), &argv::receive_as_sent(&job.target), COPY).await
+        }
         Decision::Send(streams) => {
             let raw = form::is_wanted(&job.source, Raw::Auto);
-            streams.iter().map(|stream| argv::send_with_properties(&job.source.name, stream, raw)).collect()
+            let streams = single_steps(&job.source, streams);
+            let receives =
+                argv::receives(&job.target, job.source.kind, make(job, &streams, raw), streams.len());
+            for (stream, receive) in streams.iter().zip(receives) {
+                archiver.pipe(&argv::send(&job.source.name, stream, raw), &receive, COPY).await?;
+            }
+            Ok(())
         }
-        Decision::NothingToSend | Decision::UpToDate(_) | Decision::Refused(_) => vec![],
-    };
-    for stream in streams {
-        archiver.pipe(&stream, &argv::receive_as_sent(&job.target), COPY).await?;
+        Decision::NothingToSend | Decision::UpToDate(_) | Decision::Refused(_) => Ok(()),
+    }
+}
+
+/// Sets on the new copies what was set on the old ones.
+async fn copy_properties(archiver: &Archiver, from: &DatasetName, to: &DatasetName) -> Result<(), Error> {
+    let old = archiver.tree(from, true).await?;
+    let names: Vec<&DatasetName> = old.keys().filter(|name| *name != from).collect();
+    for some in names.chunks(NAMES) {
+        let listed = archiver.command(&argv::list_set_properties(some.iter().copied())).await?;
+        for (name, assignments) in properties::moved(&listed) {
+            let new = to.join(name.relative_to(from).unwrap_or_default()).map_err(Error::Spec)?;
+            archiver.command(&argv::set_all(&new, &assignments)).await?;
+        }
     }
     Ok(())
 }

@@ -50,6 +50,7 @@ pub fn help(stop: &Stop, job: &Job, endpoint: &Endpoint) -> String {
             "what was received is kept; without zstd: `\"stream_compression\": \"none\"` in the spec"
                 .to_owned()
         }
+        Stop::Broken(Broken::Foreign(_)) => "nothing was changed".to_owned(),
         Stop::Broken(Broken::Setup(error)) => error.help(),
         Stop::Broken(Broken::Receive { meaning, .. }) => receive(*meaning, job, endpoint),
     }

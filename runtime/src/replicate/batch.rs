@@ -21,7 +21,7 @@ use super::dataset::{make, report};
 use super::lanes::Lanes;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
-use super::stream::{self, Bounds, Broken, Claim, Counter, Receiving, Sending, Way};
+use super::stream::{self, Bounds, Broken, Claim, Counter, Receiving, Sending};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
@@ -242,8 +242,7 @@ impl<'a> Batches<'a> {
             let packed = this.replication.stream_compression.is_zstd();
             let told = Some(this.told.clone());
             let receiving = Receiving { told, ..lane.archiver().receiving(&commands, packed)? };
-            let way = Way::ToArchiver;
-            let result = stream::run(this.context.exec, sendings, &receiving, way, this.bounds).await;
+            let result = stream::run(this.context.exec, sendings, &receiving, this.bounds).await;
             if matches!(result, Err(Broken::Connection(_))) {
                 lane.abandon();
             }

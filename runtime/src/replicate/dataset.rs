@@ -13,7 +13,7 @@ use super::lanes::Lanes;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
 use super::stop::Stop;
-use super::stream::{self, Bounds, Broken, Sending, Way};
+use super::stream::{self, Bounds, Broken, Sending};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::error::Error;
@@ -360,7 +360,7 @@ impl<'a> Sender<'a> {
         let receiving = lane.archiver().receiving(&receives, packed)?;
         let sending = |argv| Sending { argv, counters: vec![progress.counter()], claim: None };
         let sendings = sends.into_iter().map(sending).collect();
-        let result = stream::run(self.context.exec, sendings, &receiving, Way::ToArchiver, self.bounds).await;
+        let result = stream::run(self.context.exec, sendings, &receiving, self.bounds).await;
         outcome.bytes += progress.bytes();
         if matches!(result, Err(Broken::Connection(_))) {
             lane.abandon();

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use dormouse_generator::name::DatasetName;
 
 use super::host;
+use super::intruders::{Names, received};
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::plan::{Piece, Step, step};
+use super::refusal::Refusal;
 use super::stop::{Stop, help};
 use crate::archiver::Archiver;
 use crate::context::Context;
@@ -14,9 +16,11 @@ use crate::error::Error;
 use crate::output::{count, human_age, human_bytes};
 use crate::replicate::dataset::ESTIMATE;
 use crate::replicate::progress::Progress;
-use crate::replicate::stream::{self, Bounds, Broken, Receiving, Sending, Way};
-use crate::zfs::plan::Stream;
-use crate::zfs::{argv, estimate};
+use crate::replicate::stream::{Bounds, Broken, Sending};
+use crate::replicate::take::{Asked, take};
+use crate::zfs::begin::Expected;
+use crate::zfs::plan::{Stream, single_steps};
+use crate::zfs::{Snapshot, argv, estimate};
 
 /// How often, and after what pause, a dataset is tried again that is busy. It is for as long as the
 /// receive of a run that was killed has not noticed the end of its stream.
@@ -54,7 +58,11 @@ impl<'a> Fetcher<'a> {
                 self.report(piece, &outcome, began.elapsed());
                 outcome
             }
-            Err(stop) => outcome.failed(stop.to_string(), help(&stop, piece, archiver.endpoint())),
+            Err(stop) => {
+                let (message, help) = (stop.to_string(), help(&stop, piece, archiver.endpoint()));
+                outcome.distrust = stop.distrust();
+                outcome.failed(message, help)
+            }
         }
     }
 
@@ -70,7 +78,7 @@ impl<'a> Fetcher<'a> {
                 Err(stop) if stop.is_busy() => {
                     self.context.say(&format!("  {}: it is busy; waiting", piece.name));
                     tokio::time::sleep(BUSY_PAUSE).await;
-                    step = self.decide_anew(archiver, piece).await?;
+                    step = self.decide_anew(piece).await?;
                 }
                 result => return result,
             }
@@ -89,13 +97,15 @@ impl<'a> Fetcher<'a> {
             if step == Step::Done {
                 return self.verify(piece).await;
             }
+            let before = Names::list(self.context.exec, &piece.name).await?;
             let carried = self.take(archiver, piece, &step, outcome).await;
+            before.refuse_others(self.context.exec, &piece.name).await?;
             // What has arrived counts, and not how `zfs receive` ended: it may fail without a word
             // after the last byte.
             if !matches!(carried, Ok(()) | Err(Stop::Broken(Broken::Receive { .. }))) {
                 return carried;
             }
-            let next = self.decide_anew(archiver, piece).await?;
+            let next = self.decide_anew(piece).await?;
             if next == step {
                 return carried.and(Err(Stop::Missing(piece.chosen.name.clone())));
             }
@@ -117,28 +127,42 @@ impl<'a> Fetcher<'a> {
             Step::Resume(token) => {
                 self.context.say(&format!("  {}: resuming", piece.name));
                 outcome.resumed = true;
-                let total = self.total(archiver, &argv::inspect_token(token)).await;
-                let receive = argv::receive_back(&piece.name, &piece.chosen, false);
-                self.carry(archiver, piece, (&argv::resume(token), receive), total, outcome).await?;
+                let total = self.total(archiver, &[argv::inspect_token(token)]).await;
+                let (to, expected) = self.rest(piece, token).await?;
+                let receive = argv::receive_back(&piece.name, &to.name, &piece.chosen, false);
+                let streams = [(argv::resume(token), receive, expected)];
+                self.carry(archiver, piece, streams, total, outcome).await?;
             }
             Step::Streams(streams) => {
-                // What the first one says of the dataset stays.
-                for (place, stream) in streams.iter().enumerate() {
-                    let makes = matches!(stream, Stream::Full { .. });
-                    let receive = match place {
-                        0 => argv::receive_back(&piece.name, &piece.chosen, piece.keyless && makes),
-                        _ => argv::receive_as_sent(&piece.name),
-                    };
-                    self.stream(archiver, piece, stream, receive, outcome).await?;
-                }
+                let estimates = streams.iter().map(|each| argv::estimate(&piece.copy.name, each, piece.raw));
+                let total = self.total(archiver, &estimates.collect::<Vec<_>>()).await;
+                let single = single_steps(&piece.copy, streams);
+                let streams = single.iter().enumerate().map(|(place, stream)| {
+                    let send = argv::send(&piece.copy.name, stream, piece.raw);
+                    (send, receive(piece, stream, place == 0), expected(piece, stream))
+                });
+                self.carry(archiver, piece, streams, total, outcome).await?;
             }
         }
         Ok(())
     }
 
+    /// What the rest of an interrupted stream must be, by this host's own token.
+    async fn rest<'p>(&self, piece: &'p Piece, token: &str) -> Result<(&'p Snapshot, Expected), Stop> {
+        let (dataset, wanted) = (piece.name.clone(), piece.chosen.name.clone());
+        let token = host::inspect(self.context.exec, token).await;
+        let token =
+            token.map_err(|stale| Refusal::Stale { dataset: dataset.clone(), reason: stale.to_string() })?;
+        let Some(to) = piece.copy.snapshot(token.to) else {
+            return Err(Refusal::OtherUnderWay { dataset, under_way: token.to_name, wanted }.into());
+        };
+        let from = token.from;
+        Ok((to, Expected { from, resumed: true, ..whole(piece, to) }))
+    }
+
     /// Decides by what the host has now.
-    async fn decide_anew(&self, archiver: &Archiver, piece: &Piece) -> Result<Step, Stop> {
-        let host = host::look(self.context.exec, archiver, &piece.name, false).await?;
+    async fn decide_anew(&self, piece: &Piece) -> Result<Step, Stop> {
+        let host = host::look(self.context.exec, &piece.name, false).await?;
         Ok(step(piece, &host, true)?)
     }
 
@@ -151,35 +175,26 @@ impl<'a> Fetcher<'a> {
         missing.map_or(Ok(()), |snapshot| Err(Stop::Missing(snapshot.name.clone())))
     }
 
-    async fn stream(
-        &self,
-        archiver: &Archiver,
-        piece: &Piece,
-        stream: &Stream,
-        receive: Vec<String>,
-        outcome: &mut DatasetOutcome,
-    ) -> Result<(), Stop> {
-        let copy = &piece.copy.name;
-        let total = self.total(archiver, &argv::estimate(copy, stream, piece.raw)).await;
-        let send = argv::send(copy, stream, piece.raw);
-        self.carry(archiver, piece, (&send, receive), total, outcome).await
-    }
-
-    /// Nobody waits for an estimate that nobody sees.
-    async fn total(&self, archiver: &Archiver, estimate: &[String]) -> Option<u64> {
+    /// Nobody waits for estimates that nobody sees.
+    async fn total(&self, archiver: &Archiver, estimates: &[Vec<String>]) -> Option<u64> {
         if !self.context.shows_progress {
             return None;
         }
-        let argv = archiver.argv(estimate).ok()?;
-        let said = self.context.exec.run(&argv, ESTIMATE).await.ok()?;
-        estimate::read(&said)
+        let mut total = 0_u64;
+        for estimate in estimates {
+            let argv = archiver.argv(estimate).ok()?;
+            let said = self.context.exec.run(&argv, ESTIMATE).await.ok()?;
+            total = total.saturating_add(estimate::read(&said)?);
+        }
+        Some(total)
     }
 
+    /// Takes streams, each with a `zfs receive` of its own.
     async fn carry(
         &self,
         archiver: &Archiver,
         piece: &Piece,
-        (send, receive): (&[String], Vec<String>),
+        streams: impl IntoIterator<Item = (Vec<String>, Vec<String>, Expected)>,
         total: Option<u64>,
         outcome: &mut DatasetOutcome,
     ) -> Result<(), Stop> {
@@ -187,12 +202,25 @@ impl<'a> Fetcher<'a> {
             true => Progress::bar(&self.context.bars, piece.name.as_str(), total),
             false => Progress::quiet(),
         };
-        let receiving = Receiving::of(receive);
-        let sending = Sending { argv: archiver.argv(send)?, counters: vec![progress.counter()], claim: None };
-        let way = Way::FromArchiver;
-        let result = stream::run(self.context.exec, vec![sending], &receiving, way, self.bounds).await;
+        let mut result = Ok(());
+        for (send, receive, expected) in streams {
+            let sending =
+                Sending { argv: archiver.argv(&send)?, counters: vec![progress.counter()], claim: None };
+            let asked = Asked::Stream(expected);
+            let taken = take(self.context.exec, sending, &receive, &asked, self.bounds).await;
+            result = match taken {
+                Ok(()) => received(self.context.exec, &piece.name).await,
+                Err(Broken::Foreign(attempt)) => {
+                    Err(Refusal::Foreign { dataset: piece.name.clone(), attempt }.into())
+                }
+                Err(broken) => Err(broken.into()),
+            };
+            if result.is_err() {
+                break;
+            }
+        }
         outcome.bytes += progress.bytes();
-        Ok(result?)
+        result
     }
 
     fn report(&self, piece: &Piece, outcome: &DatasetOutcome, time: Duration) {
@@ -205,6 +233,33 @@ impl<'a> Fetcher<'a> {
             human_age(time.as_secs_f64().ceil() as i64)
         ));
     }
+}
+
+/// What takes a stream. What the first one says of the dataset stays.
+fn receive(piece: &Piece, stream: &Stream, is_first: bool) -> Vec<String> {
+    let (name, to) = (&piece.name, &stream.to().name);
+    let makes = matches!(stream, Stream::Full { .. });
+    match is_first {
+        true => argv::receive_back(name, to, &piece.chosen, piece.keyless && makes),
+        false => argv::receive_further(name, to),
+    }
+}
+
+/// What a stream must be.
+fn expected(piece: &Piece, stream: &Stream) -> Expected {
+    let from = match stream {
+        Stream::Full { .. } => None,
+        Stream::Step { from, .. } => Some(from.guid()),
+        Stream::Run { from, .. } => Some(from.guid),
+    };
+    Expected { from, ..whole(piece, stream.to()) }
+}
+
+/// The whole stream of a snapshot.
+fn whole(piece: &Piece, to: &Snapshot) -> Expected {
+    let name = format!("{}@{}", piece.copy.name, to.name);
+    let (kind, raw) = (piece.copy.kind, piece.raw);
+    Expected { name, to: to.guid, from: None, kind, clone: false, raw, resumed: false }
 }
 
 /// Says that datasets are back, so that nothing goes on with them any more.

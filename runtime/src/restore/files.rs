@@ -17,7 +17,8 @@ use crate::error::Error;
 use crate::provider::{self, Identity};
 use crate::replicate::Run;
 use crate::replicate::progress::Progress;
-use crate::replicate::stream::{self, Bounds, Broken, Receiving, Sending, Way};
+use crate::replicate::stream::{Bounds, Broken, Sending};
+use crate::replicate::take::{Asked, take};
 use crate::zfs::{Dataset, Kind, argv, form};
 
 /// Reads files out of a snapshot. It is mounted in a namespace of its own (unshare(1)), and goes with this
@@ -115,14 +116,14 @@ impl Files<'_> {
         let read =
             ["unshare", "--mount", "sh", "-c", READ, "sh", argv::FOR_READING, &from].map(str::to_owned);
         let read: Vec<String> = read.into_iter().chain(self.paths.iter().cloned()).collect();
-        let write = Receiving::of(unpack(&stage.folder(), &self.paths));
+        let write = unpack(&stage.folder(), &self.paths);
         let progress = match context.shows_progress {
             true => Progress::bar(&context.bars, self.dataset.as_str(), None),
             false => Progress::quiet(),
         };
         let sending =
             Sending { argv: archiver.argv(&read)?, counters: vec![progress.counter()], claim: None };
-        let came = stream::run(context.exec, vec![sending], &write, Way::FromArchiver, bounds).await;
+        let came = take(context.exec, sending, &write, &Asked::Files, bounds).await;
         came.map_err(|broken| self.trouble(archiver, broken))?;
         stage.settle(&self.paths).map_err(|trouble| self.unsettled(trouble))?;
         Ok(Fetched {
@@ -157,7 +158,7 @@ impl Files<'_> {
             Broken::Setup(error) => return error,
             Broken::Connection(text) => return at.endpoint().refusal(&text),
             Broken::Send { text, .. } | Broken::Receive { text, .. } => text,
-            Broken::Filter { .. } | Broken::Stalled(_) => broken.to_string(),
+            Broken::Filter { .. } | Broken::Stalled(_) | Broken::Foreign(_) => broken.to_string(),
         };
         Refusal::FilesMissing { archiver, dataset, detail }.into()
     }

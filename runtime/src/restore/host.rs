@@ -6,7 +6,6 @@ use std::time::Duration;
 use dormouse_generator::name::DatasetName;
 
 use super::plan::{Host, UnderWay};
-use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::exec::Exec;
 use crate::replicate::dataset::ESTIMATE;
@@ -18,22 +17,16 @@ use crate::zfs::token::{Stale, Token};
 /// How long a look at, or a change of, a property may take.
 pub const LOOK: Duration = Duration::from_secs(600);
 
-/// Looks at a place with, if `recursive`, what lies below it, and asks the archiver what the tokens
-/// there say.
+/// Looks at a place with, if `recursive`, what lies below it, and at the tokens there.
 ///
 /// # Errors
 /// When something cannot be listed.
-pub async fn look(
-    exec: Exec,
-    archiver: &Archiver,
-    place: &DatasetName,
-    recursive: bool,
-) -> Result<Host, Error> {
+pub async fn look(exec: Exec, place: &DatasetName, recursive: bool) -> Result<Host, Error> {
     let Place { datasets, under_way, has_parent } = Place::look(exec, place, recursive).await?;
     let mut tokens = BTreeMap::new();
     for (name, dataset) in &datasets {
         let Some(token) = dataset.token.as_ref().filter(|_| under_way.contains_key(name)) else { continue };
-        tokens.insert(name.clone(), inspect(archiver, token).await?);
+        tokens.insert(name.clone(), inspect(exec, token).await);
     }
     Ok(Host { datasets, under_way, tokens, has_parent })
 }
@@ -92,12 +85,18 @@ async fn under_way(exec: Exec, root: &DatasetName) -> Result<BTreeMap<DatasetNam
     Ok(lines.filter_map(read).collect())
 }
 
-/// The archiver, which has the snapshots, knows what a token says.
-async fn inspect(archiver: &Archiver, token: &str) -> Result<Result<Token, Stale>, Error> {
-    let text = match archiver.run(&argv::inspect_token(token), ESTIMATE).await {
-        Ok(text) => text,
-        Err(error) if error.code() == Some(255) => return Err(archiver.endpoint().refusal(error.stderr())),
-        Err(error) => error.stderr().to_owned(),
-    };
-    Ok(Token::read(&text).ok_or_else(|| Token::unreadable(&text)))
+/// What a token says. zfs(8) prints that before it finds that the snapshots are not here. The archiver, which has
+/// them, is not asked: the stream that it sends is compared with the token.
+///
+/// # Errors
+/// When zfs cannot read it.
+pub async fn inspect(exec: Exec, token: &str) -> Result<Token, Stale> {
+    let mut printed = String::new();
+    let argv = argv::inspect_token(token);
+    let ended = exec.lines(&argv, ESTIMATE, |line| {
+        printed.push_str(line);
+        printed.push('\n');
+    });
+    let text = ended.await.err().map_or_else(String::new, |error| error.stderr().to_owned());
+    Token::read(&printed).or_else(|| Token::read(&text)).ok_or_else(|| Token::unreadable(&text))
 }

@@ -4,6 +4,7 @@ use dormouse_generator::name::DatasetName;
 use serde::Serialize;
 
 use super::plan::{Left, Piece, Why};
+use super::refusal::Refusal;
 use super::swap::Swap;
 use crate::error::{Error, Exit};
 use crate::exec;
@@ -45,6 +46,9 @@ pub struct DatasetOutcome {
     /// Whether it can be mounted.
     #[serde(skip)]
     pub is_filesystem: bool,
+    /// What the archiver did that only a compromised one does.
+    #[serde(skip)]
+    pub distrust: Option<Refusal>,
     /// What went wrong or needs to be known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -67,6 +71,7 @@ impl DatasetOutcome {
             resumed: false,
             raw: piece.raw,
             is_filesystem: piece.copy.kind == Kind::Filesystem,
+            distrust: None,
             message: None,
             help: None,
         }
@@ -93,6 +98,7 @@ impl DatasetOutcome {
             resumed: false,
             raw: false,
             is_filesystem: false,
+            distrust: None,
             message: Some(left.why.to_string()),
             help,
         }
@@ -147,10 +153,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What the archiver did that only a compromised one does.
+    #[must_use]
+    pub fn distrust(&self) -> Option<&Refusal> {
+        self.datasets.iter().find_map(|dataset| dataset.distrust.as_ref())
+    }
+
     /// The exit code.
     #[must_use]
     pub fn exit(&self) -> Exit {
         let number = |result| self.datasets.iter().filter(|dataset| dataset.result == result).count();
+        if let Some(refusal) = self.distrust() {
+            return refusal.exit();
+        }
         match (number(Result::Restored), number(Result::Failed)) {
             (_, 0) => Exit::Done,
             _ if self.connection_lost => Exit::Unreachable,

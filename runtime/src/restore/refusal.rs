@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use dormouse_generator::name::DatasetName;
 
 use crate::error::Exit;
+use crate::zfs::begin::Foreign;
 
 /// Why nothing is brought back. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +92,22 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// The archiver sent something other than the stream that it was asked for. An attacker may control it.
+    #[error("{dataset}: nothing was received: the archiver {attempt}")]
+    Foreign {
+        /// The dataset.
+        dataset: DatasetName,
+        /// What it sent.
+        attempt: Foreign,
+    },
+    /// A stream set properties or made datasets that were not asked for. An attacker may control the archiver.
+    #[error("restoring {dataset} left what was not asked for: {}", .found.join(", "))]
+    Intruders {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The names of datasets, and properties with their values.
+        found: Vec<String>,
+    },
     /// Nothing can take the dataset's place.
     #[error("nothing can take the place of {dataset}: {reason}")]
     NoSwap {
@@ -175,7 +192,9 @@ impl Refusal {
             | Self::IntoNotOurs { .. }
             | Self::OtherUnderWay { .. }
             | Self::Snapshotted { .. }
-            | Self::Stale { .. } => Exit::Conflict,
+            | Self::Stale { .. }
+            | Self::Foreign { .. }
+            | Self::Intruders { .. } => Exit::Conflict,
         }
     }
 
@@ -218,6 +237,15 @@ impl Refusal {
             Self::Stale { dataset, .. } => format!(
                 "nothing was changed; give the partial data up, which nothing else needs: `zfs receive -A {dataset}`, \
                  then run the same command again"
+            ),
+            Self::Foreign { .. } => {
+                "do not trust this archiver until you know the cause; if its ZFS is intact, report this as a bug"
+                    .to_owned()
+            }
+            Self::Intruders { dataset, .. } => format!(
+                "mount none of it, and do not trust this archiver; destroy what it left after a look at it: \
+                 `zfs list -o name,mountpoint,canmount -r {}`",
+                dataset.pool()
             ),
             Self::NotBelow { .. } => {
                 "name it as it lies in the dataset: `documents/letter.odt`, not where that is mounted"

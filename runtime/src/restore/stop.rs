@@ -8,9 +8,9 @@ use crate::replicate::stream::Broken;
 use crate::ssh::Endpoint;
 use crate::zfs::stderr::{Meaning, meaning};
 
-/// The rights that a sending user needs, as `zfs allow` names them. More than one snapshot at once
-/// is held while it is sent (zfs-send(8) `-I`; `gather_holds` in OpenZFS' libzfs_sendrecv.c).
-const RIGHTS: &str = "send,hold";
+/// The right that a sending user needs, as `zfs allow` names it. Snapshots are sent one by one, so none is held
+/// meanwhile (`gather_holds` in OpenZFS' libzfs_sendrecv.c).
+const RIGHTS: &str = "send";
 
 /// Why a dataset is not back.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,17 @@ pub enum Stop {
 }
 
 impl Stop {
+    /// Whether the archiver did what only a compromised one does.
+    #[must_use]
+    pub fn distrust(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused(refusal @ (Refusal::Foreign { .. } | Refusal::Intruders { .. })) => {
+                Some(refusal.clone())
+            }
+            Self::Refused(_) | Self::Broken(_) | Self::Failed(_) | Self::Missing(_) => None,
+        }
+    }
+
     /// Whether another receive uses the dataset, which passes.
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -43,6 +54,9 @@ pub fn help(stop: &Stop, piece: &Piece, endpoint: &Endpoint) -> String {
     let again = || "what was received is kept; run the same command again to go on".to_owned();
     match stop {
         Stop::Refused(refusal) => refusal.help(),
+        Stop::Broken(Broken::Foreign(attempt)) => {
+            Refusal::Foreign { dataset: piece.name.clone(), attempt: attempt.clone() }.help()
+        }
         Stop::Failed(error) | Stop::Broken(Broken::Setup(error)) => error.help(),
         Stop::Missing(_)
         | Stop::Broken(Broken::Connection(_) | Broken::Stalled(_) | Broken::Filter { .. }) => again(),

@@ -172,12 +172,6 @@ pub fn send(dataset: &DatasetName, stream: &Stream, raw: bool) -> Vec<String> {
     [words(["zfs", "send"]), form(raw), span(dataset, stream)].concat()
 }
 
-/// Sends a stream with the dataset's properties, for a copy that takes its place.
-#[must_use]
-pub fn send_with_properties(dataset: &DatasetName, stream: &Stream, raw: bool) -> Vec<String> {
-    [words(["zfs", "send", "-p"]), form(raw), span(dataset, stream)].concat()
-}
-
 /// Estimates a stream's size without sending it.
 #[must_use]
 pub fn estimate(dataset: &DatasetName, stream: &Stream, raw: bool) -> Vec<String> {

@@ -268,3 +268,24 @@ pub fn streams(source: &Dataset, base: Option<Base>) -> Vec<Stream> {
     }
     streams
 }
+
+/// The same streams with a step for each snapshot of a run: `zfs send -I` sends a package, which a host does
+/// not take from an archiver. `source` has all snapshots of the run.
+#[must_use]
+pub fn single_steps(source: &Dataset, streams: &[Stream]) -> Vec<Stream> {
+    let mut single = Vec::new();
+    for stream in streams {
+        let Stream::Run { from, to, count } = stream else {
+            single.push(stream.clone());
+            continue;
+        };
+        let is_between = |each: &&Snapshot| each.createtxg > from.createtxg && each.createtxg <= to.createtxg;
+        debug_assert_eq!(source.snapshots.iter().filter(is_between).count(), *count);
+        let mut base = from;
+        for to in source.snapshots.iter().filter(is_between) {
+            single.push(Stream::Step { from: Base::Snapshot(base.clone()), to: to.clone() });
+            base = to;
+        }
+    }
+    single
+}

@@ -64,6 +64,44 @@ const KEPT: &[&str] = &[
 /// Those of zvols.
 const KEPT_OF_VOLUMES: &[&str] = &["snapdev", "volmode", "volthreading"];
 
+/// Those of copies that go with them to a smaller volume, besides our own: how they are stored and limited.
+const MOVED: &[&str] = &[
+    "checksum",
+    "com.sun:auto-snapshot",
+    "compression",
+    "copies",
+    "dedup",
+    "dnodesize",
+    "filesystem_limit",
+    "logbias",
+    "primarycache",
+    "quota",
+    "recordsize",
+    "redundant_metadata",
+    "refquota",
+    "refreservation",
+    "reservation",
+    "secondarycache",
+    "snapshot_limit",
+    "special_small_blocks",
+    "sync",
+];
+
+/// What was set on copies and goes with them to a smaller volume, as `name=value`, by what
+/// [`super::argv::list_set_properties`] prints. Where and how they are mounted does not: their hosts sent that.
+#[must_use]
+pub fn moved(text: &str) -> BTreeMap<DatasetName, Vec<String>> {
+    let mut all = BTreeMap::<DatasetName, Vec<String>>::new();
+    for line in text.lines() {
+        let [name, property, value] = line.splitn(3, '\t').collect::<Vec<_>>()[..] else { continue };
+        let Ok(dataset) = DatasetName::new(name) else { continue };
+        if property.starts_with("dormouse:") || MOVED.contains(&property) {
+            all.entry(dataset).or_default().push(format!("{property}={value}"));
+        }
+    }
+    all
+}
+
 /// Where a dataset is mounted, which only one dataset can be.
 const PLACE: &[&str] = &["mountpoint", "canmount"];
 
@@ -162,6 +200,13 @@ mod tests {
         );
         assert_eq!(back.assignments(false), ["com.sun:auto-snapshot=true", "quota=1048576"]);
         assert_eq!(all[&name("tank/v")].assignments(true), ["note:x=a\tb"]);
+    }
+
+    #[test]
+    fn what_says_how_a_copy_is_mounted_does_not_move_with_it() {
+        let text = "vault/a\tquota\t1048576\nvault/a\tmountpoint\t/etc\nvault/a\tcanmount\ton\n\
+            vault/a\tdormouse:properties\t{}\nvault/a\tsetuid\ton\nvault/a\tevil:x\ty\n";
+        assert_eq!(moved(text)[&name("vault/a")], ["quota=1048576", "dormouse:properties={}"]);
     }
 
     #[test]

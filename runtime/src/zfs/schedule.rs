@@ -238,7 +238,7 @@ pub fn schedule(
         let copy = target.get(&name).cloned();
         let below_raw = form::is_below_raw((&dataset.name, &name), (source, target), to, Raw::Auto);
         let job = Job::by_histories(dataset.clone(), name, copy, carries(dataset, source), None);
-        Ok::<_, String>(Job { below_raw, ..job.trimmed() })
+        Ok::<_, String>(Job { below_raw, ..job })
     };
     let mut jobs = source.values().map(job).collect::<Result<Vec<_>, _>>()?;
     sort(&mut jobs);

@@ -14,6 +14,7 @@ use dormouse::exec::printed::Bound;
 use dormouse::report::sink::Trouble;
 use dormouse::restore::refusal::Refusal as RestoreRefusal;
 use dormouse::zfs::Guid;
+use dormouse::zfs::begin::Foreign;
 use dormouse::zfs::plan::Refusal;
 use dormouse_generator::name::DatasetName;
 
@@ -241,6 +242,11 @@ pub fn restore_refusals() -> Vec<Told> {
         RestoreRefusal::OtherUnderWay { dataset: dataset(), under_way: s("@monday"), wanted: s("tuesday") },
         RestoreRefusal::Snapshotted { dataset: dataset(), snapshots: strings(&["@hourly-12"]) },
         RestoreRefusal::Stale { dataset: dataset(), reason: s("zfs cannot read it: bad checksum") },
+        RestoreRefusal::Foreign { dataset: dataset(), attempt: Foreign::Package },
+        RestoreRefusal::Intruders {
+            dataset: dataset(),
+            found: strings(&["rpool/safe-x", "rpool/safe with mountpoint=/etc"]),
+        },
         RestoreRefusal::NotBelow { path: s("/home/anna/letter.odt") },
         RestoreRefusal::IntoNotOurs {
             path: "/tmp/found".into(),
@@ -272,7 +278,7 @@ pub fn drill_troubles() -> Vec<Told> {
         DrillTrouble::NothingInCommon { dataset: dataset() },
         DrillTrouble::NoKey { dataset: dataset() },
         DrillTrouble::NotBack { dataset: dataset(), message: s("the archiver has no space left") },
-        DrillTrouble::Left { scratch: name("rpool/dormouse-drill-0badcafe"), detail: s("dataset is busy") },
+        DrillTrouble::Left { scratch: name("rpool/dormouse-drill/0badcafe"), detail: s("dataset is busy") },
     ];
     all.iter().map(|trouble| told(trouble, trouble.help(), Some(trouble.exit()))).collect()
 }

@@ -11,14 +11,34 @@ use crate::zfs::{Snapshot, listing};
 /// `dormouse:restoring=<its GUID> <its name>`. It comes with the first stream and goes when all is there.
 const RESTORING: &str = "dormouse:restoring";
 
-/// Receives a stream into a dataset of the host that is brought back: resumable, unmounted, never with
-/// `-F`. Streams are sent without properties (zfs-send(8) `-p`), so what the archiver set on its copy
-/// stays there, and the dataset inherits from the one above it; but for its key, if it is `keyless`.
+/// Receives a stream as `name` of a dataset of the host that is brought back: resumable, unmounted, never
+/// with `-F`. The name leaves nothing of those in the stream. Streams have no properties (see
+/// [`crate::zfs::begin`]), so the dataset inherits from the one above it; but for its key, if it is `keyless`.
 #[must_use]
-pub fn receive_back(dataset: &DatasetName, until: &Snapshot, keyless: bool) -> Vec<String> {
+pub fn receive_back(dataset: &DatasetName, name: &str, until: &Snapshot, keyless: bool) -> Vec<String> {
     let mark = format!("{RESTORING}={} {}", until.guid, until.name);
     let key = if keyless { words(KEYLESS) } else { vec![] };
-    [words(["zfs", "receive", "-s", "-u"]), key, words(["-o", &mark, dataset.as_str()])].concat()
+    let to = snapshot(dataset, name);
+    [words(["zfs", "receive", "-s", "-u"]), key, words(["-o", &mark, &to])].concat()
+}
+
+/// Receives a later stream of a dataset that is brought back.
+#[must_use]
+pub fn receive_further(dataset: &DatasetName, name: &str) -> Vec<String> {
+    words(["zfs", "receive", "-s", "-u", &snapshot(dataset, name)])
+}
+
+/// Lists what a stream set on a dataset: property, value.
+#[must_use]
+pub fn list_received(dataset: &DatasetName) -> Vec<String> {
+    let get = words(["zfs", "get", "-H", "-p", "-s", "received", "-o", "property,value"]);
+    [get, words(["all", dataset.as_str()])].concat()
+}
+
+/// Lists the names at and below a dataset.
+#[must_use]
+pub fn list_names(dataset: &DatasetName) -> Vec<String> {
+    list("filesystem,volume", "name", true, "0", dataset)
 }
 
 /// Makes a dataset on the host that only holds others, `keyless` below one whose key is not loaded.
@@ -91,6 +111,22 @@ pub fn clone_scratch(dataset: &DatasetName, name: &str, scratch: &Scratch) -> Ve
 #[must_use]
 pub fn show_scratch(scratch: &Scratch) -> Vec<String> {
     words(["zfs", "set", "volmode=dev", scratch.name().as_str()])
+}
+
+/// Makes what holds scratch datasets. Whatever lies below is mounted by name only, runs nothing, and is not what
+/// tools take snapshots of.
+#[must_use]
+pub fn create_scratch_parent(parent: &DatasetName) -> Vec<String> {
+    let mounts = ["mountpoint=none", "canmount=off", "setuid=off", "exec=off", "devices=off"];
+    let options = mounts.into_iter().chain(["com.sun:auto-snapshot=false"]).flat_map(|option| ["-o", option]);
+    let argv = ["zfs", "create"].into_iter().chain(options).chain([parent.as_str()]);
+    argv.map(str::to_owned).collect()
+}
+
+/// Destroys what holds scratch datasets; zfs refuses where it still does.
+#[must_use]
+pub fn destroy_scratch_parent(parent: &DatasetName) -> Vec<String> {
+    words(["zfs", "destroy", parent.as_str()])
 }
 
 /// Destroys a scratch dataset and all snapshots that somebody took of it meanwhile.

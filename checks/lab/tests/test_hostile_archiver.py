@@ -1,0 +1,101 @@
+"""An archiver that an attacker controls cannot harm a host, nor read what was encrypted at home."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from checks.lab import pool, tree
+from checks.lab.cycle import COPY, SOURCE, cycle, send
+from checks.lab.lab import Lab
+from checks.lab.pool import zfs
+from checks.lab.product import Product
+
+ZFS = "/usr/local/sbin/zfs"
+LIE = "/root/lie"
+
+# Comes before the real zfs in PATH. What it does, /root/lie says.
+HOSTILE = f"""#!/bin/bash
+real=/usr/sbin/zfs
+[ -x $real ] || real=/sbin/zfs
+lie=$(cat {LIE} 2>/dev/null)
+last=${{!#}}
+case "$lie $1 $2" in
+*' send -n') exec $real "$@" ;;
+'properties send '*) shift; exec $real send -p "$@" ;;
+'tree send '*) exec $real send -R "$last" ;;
+'other send '*) exec $real send vault/other@x ;;
+'nothing send '*) exit 0 ;;
+'noise send '*) exec head -c 1000000 /dev/urandom ;;
+esac
+exec $real "$@"
+"""
+
+
+@pytest.fixture
+def attacked(product: Product) -> Iterator[Product]:
+    """An archiver where an attacker's zfs does what it is told, and is honest until then."""
+    archiver = product.lab.archiver
+    archiver.put(ZFS, HOSTILE.encode(), 0o755)
+    yield product
+    archiver.run(["rm", "-f", ZFS, LIE])
+
+
+@pytest.fixture
+def hostile(attacked: Product) -> Lab:
+    """The same with a backup, whose copy the attacker prepares."""
+    product = attacked
+    lab = product.lab
+    tree.write(lab.home, SOURCE, "file", 1)
+    cycle(product, "one")
+    zfs(lab.archiver, "create", "vault/other")
+    zfs(lab.archiver, "snapshot", "vault/other@x")
+    zfs(lab.archiver, "set", "mountpoint=/etc/ssh", COPY)
+    zfs(lab.archiver, "set", "canmount=on", COPY)
+    zfs(lab.archiver, "create", "-o", "mountpoint=/etc/cron.d", f"{COPY}/evil")
+    zfs(lab.archiver, "snapshot", f"{COPY}/evil@one")
+    return lab
+
+
+def lie(lab: Lab, which: str) -> None:
+    lab.archiver.put(LIE, which.encode())
+
+
+@pytest.mark.parametrize(
+    ("which", "tried"),
+    [
+        ("properties", "a package"),
+        ("tree", "a package"),
+        ("other", '"vault/other@x" instead of'),
+        ("nothing", "0 bytes"),
+        ("noise", "something other than a ZFS stream"),
+    ],
+)
+def test_a_stream_that_was_not_asked_for_is_not_received(
+    product: Product, hostile: Lab, which: str, tried: str
+) -> None:
+    lie(hostile, which)
+    before = tree.state(hostile.home, "tank")
+    for command in (
+        ["restore", SOURCE, "--to", "tank/back"],
+        ["restore", SOURCE, "--swap"],
+        ["verify", "--deep", "--yes", SOURCE],
+    ):
+        refused = product.run(*command)
+        assert refused.code == 4 and "nothing was received" in refused.stderr and tried in refused.stderr, refused
+        assert tree.state(hostile.home, "tank") == before, command
+
+
+def test_an_honest_stream_of_the_same_archiver_is_received(product: Product, hostile: Lab) -> None:
+    """The control: what the archiver did to its copy stays there."""
+    for name in ("two", "three", "four"):
+        tree.write(hostile.home, SOURCE, name, 1)
+        tree.snapshot(hostile.home, SOURCE, name)
+    send(product)
+    lie(hostile, "honest")
+    for arguments, back in ((["--to", "tank/back"], "tank/back"), (["--swap"], SOURCE)):
+        restored = product.run("restore", SOURCE, *arguments)
+        assert restored.code == 0, restored
+        assert len(tree.guids(hostile.home, back)) == 4
+        received = zfs(hostile.home, "get", "-H", "-s", "received", "all", back)
+        assert received.stdout == "", received
+        assert not pool.exists(hostile.home, f"{back}/evil")
