@@ -8,10 +8,13 @@ from checks.lab import pool, tree
 from checks.lab.cycle import COPY, SOURCE, cycle, send
 from checks.lab.lab import Lab
 from checks.lab.pool import zfs
-from checks.lab.product import Product
+from checks.lab.product import SAFE, Product
+from checks.lab.vm import Vm
 
 ZFS = "/usr/local/sbin/zfs"
-LIE = "/root/lie"
+LIE, CAPTURED = "/root/lie", "/root/captured"
+DIARY = "dear diary, nobody but me reads line"
+SECRET = f"{SOURCE}/secret"
 
 # Comes before the real zfs in PATH. What it does, /root/lie says.
 HOSTILE = f"""#!/bin/bash
@@ -26,6 +29,10 @@ case "$lie $1 $2" in
 'other send '*) exec $real send vault/other@x ;;
 'nothing send '*) exit 0 ;;
 'noise send '*) exec head -c 1000000 /dev/urandom ;;
+'plain receive '*) cat >>{CAPTURED}; echo 'cannot receive: out of luck' >&2; exit 1 ;;
+'plain list '*) $real "$@" | awk -F'\\t' -v OFS='\\t' -v o="$*" '
+    o ~ /encryptionroot/ && NF > 4 {{ $4 = "-" }} {{ print }}'
+    exit "${{PIPESTATUS[0]}}" ;;
 esac
 exec $real "$@"
 """
@@ -37,7 +44,7 @@ def attacked(product: Product) -> Iterator[Product]:
     archiver = product.lab.archiver
     archiver.put(ZFS, HOSTILE.encode(), 0o755)
     yield product
-    archiver.run(["rm", "-f", ZFS, LIE])
+    archiver.run(["rm", "-f", ZFS, LIE, CAPTURED])
 
 
 @pytest.fixture
@@ -99,3 +106,35 @@ def test_an_honest_stream_of_the_same_archiver_is_received(product: Product, hos
         received = zfs(hostile.home, "get", "-H", "-s", "received", "all", back)
         assert received.stdout == "", received
         assert not pool.exists(hostile.home, f"{back}/evil")
+
+
+def write_diary(home: Vm) -> None:
+    lines = "".join(f"{DIARY} {number}\n" for number in range(1000))
+    home.put(f"/{SECRET}/diary", lines.encode())
+
+
+@pytest.mark.parametrize("raw", ["auto", "always"])
+def test_a_lie_about_a_copy_makes_no_plain_stream(attacked: Product, raw: str) -> None:
+    product, lab = attacked, attacked.lab
+    lab.home.put("/root/key", b"a long enough passphrase")
+    key = ["-o", "encryption=on", "-o", "keyformat=passphrase", "-o", "keylocation=file:///root/key"]
+    zfs(lab.home, "create", *key, "-o", "compression=off", SECRET)
+    product.replications["safe"] = {**SAFE, "raw": raw}
+    product.generate()
+    product.install_home()
+    cycle(product, "one")
+    lie(lab, "plain")
+    write_diary(lab.home)
+    tree.snapshot(lab.home, SOURCE, "two")
+    runs = [product.run("replicate"), product.run("replicate", "--audit")]
+    assert count_lines(lab.archiver) == 0, runs
+    for refused in runs:
+        assert refused.code == 4 and '"never"' in refused.stderr and "new copy" in refused.stderr, refused
+    # The control: a plain stream would have been found.
+    lab.archiver.run(["sh", "-c", f"cat >>{CAPTURED}"], stdin=lab.home.run(["zfs", "send", f"{SECRET}@two"]).out)
+    assert count_lines(lab.archiver) >= 1000
+
+
+def count_lines(archiver: Vm) -> int:
+    """How many lines of the diary the attacker has."""
+    return int(archiver.run(["grep", "--text", "--count", DIARY, CAPTURED], check=False).stdout)

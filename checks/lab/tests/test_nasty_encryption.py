@@ -56,13 +56,28 @@ def test_a_chain_stays_raw_when_the_spec_asks_for_plain(product: Product, secret
     assert_opens(secret)
 
 
-def test_a_chain_stays_plain_when_the_spec_asks_for_raw(product: Product, secret: Lab) -> None:
+def test_a_plain_copy_of_an_encrypted_dataset_is_a_conflict_until_the_user_chooses(
+    product: Product, secret: Lab
+) -> None:
     want(product, "never")
     cycle(product, "one")
     want(product, "auto")
     tree.write(secret.home, SECRET, "two", 1)
-    cycle(product, "two")
+    tree.snapshot(secret.home, SOURCE, "two")
+    before = tree.guids(secret.archiver, ITS_COPY)
+    # The first run does not look at the copy: a raw increment does not fit it.
+    for arguments in ([], ["--audit"]):
+        refused = product.run("replicate", *arguments)
+        assert refused.code == 4 and "new copy" in refused.stderr and '"never"' in refused.stderr, refused
+    assert tree.guids(secret.archiver, ITS_COPY) == before
+    # One choice goes on with the plain copy, the other makes a raw one.
+    want(product, "never")
+    send(product)
     assert pool.value(secret.archiver, "encryption", ITS_COPY) == "off"
+    want(product, "auto")
+    zfs(secret.archiver, "rename", ITS_COPY, f"{ITS_COPY}.aside")
+    assert product.run("replicate", "--audit").code == 0
+    assert_opens(secret)
 
 
 def test_a_changed_key_goes_with_the_next_increment(product: Product, secret: Lab) -> None:

@@ -10,9 +10,9 @@ use crate::zfs::schedule::Job;
 use crate::zfs::stderr::Meaning;
 
 /// The rights that a receiving user needs, as `zfs allow` names them: `create` and `mount` for
-/// any receive (zfs-allow(8)), the properties for the options that we set, the last two for
+/// any receive (zfs-allow(8)), the properties for the options that we set, the last one for
 /// `dormouse restore`.
-const RIGHTS: &str = "create,mount,receive,canmount,mountpoint,readonly,volmode,userprop,send,hold";
+const RIGHTS: &str = "create,mount,receive,canmount,mountpoint,readonly,volmode,userprop,send";
 
 /// Whether no later run can mend it by itself.
 #[must_use]
@@ -70,6 +70,11 @@ fn refused(refusal: &Refusal, job: &Job) -> String {
         Refusal::NoCommonSnapshot { .. } => format!(
             "nothing was changed, both sides are intact; to keep the old copy and start a new one: \
              `zfs rename {target} {target}.aside` on the archiver"
+        ),
+        Refusal::PlainCopy => format!(
+            "nothing was sent; for a new copy, which costs a full send and the room of both: `zfs rename {target} \
+             {target}.aside` on the archiver; to go on with this one, where the archiver reads all that is sent: \
+             `raw: \"never\"` in the spec"
         ),
         Refusal::NameTooLong { name, .. } => format!(
             "nothing was changed; give it a shorter name (`zfs rename {source}@{name} …`), or leave it out: \

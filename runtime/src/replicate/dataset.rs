@@ -78,7 +78,9 @@ impl<'a> Sender<'a> {
         Ok(match source {
             Some(source) => {
                 let below_raw = job.below_raw;
-                Job { below_raw, ..Job::by_histories(source, job.target, copy, false, None).trimmed() }
+                let anew = Job::by_histories(source, job.target, copy, false, None);
+                let anew = anew.secret(&self.replication.target, self.replication.raw);
+                Job { below_raw, ..anew.trimmed() }
             }
             None => Job { decision: Decision::NothingToSend, ..job },
         })
@@ -232,7 +234,11 @@ impl<'a> Sender<'a> {
             Some(Stream::Full { .. }) | None => Datasets::new(),
         };
         let (root, wanted) = (&self.replication.target, self.replication.raw);
-        let raw = form::are_raw(&streams, &job.source, copy.get(&job.target), root, wanted);
+        let copy = copy.get(&job.target);
+        if let Some(refusal) = form::conflict(&streams, &job.source, copy, root, wanted) {
+            return Err(refusal.into());
+        }
+        let raw = form::are_raw(&streams, &job.source, copy, root, wanted);
         // They follow each other over one channel, as those of a batch do.
         for some in streams.chunks(STREAMS) {
             self.streams(job, some, raw, outcome).await?;
@@ -291,11 +297,9 @@ impl<'a> Sender<'a> {
         let text = said.as_deref().unwrap_or_else(|error| error.stderr());
         let read = Token::read(text).ok_or_else(|| Token::unreadable(text));
         let name = &job.source.name;
-        let raw = |read: &Token| match &job.copy {
-            Some(copy) if read.from.is_some() => {
-                job.source.is_encrypted() && form::is_chain_raw(copy, &self.replication.target)
-            }
-            _ => form::is_wanted(&job.source, self.replication.raw),
+        let raw = |read: &Token| {
+            let base = job.copy.as_ref().filter(|_| read.from.is_some());
+            form::is_raw(&job.source, base, &self.replication.target, self.replication.raw)
         };
         let source = self.source_now(job).await?.unwrap_or_else(|| job.source.clone());
         match read.and_then(|read| read.check(&source, raw(&read)).map(|()| read)) {

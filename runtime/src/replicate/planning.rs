@@ -62,7 +62,7 @@ impl Run<'_> {
             let target = self.target(&dataset.name)?;
             let copy = copies.get(&target).filter(|_| losses.is_none());
             match copy.and_then(|copy| Job::by_cursor(dataset, &target, copy, &cursors)) {
-                Some(job) => jobs.push(job),
+                Some(job) => jobs.push(job.secret(&self.replication.target, self.replication.raw)),
                 None => drop(unknown.insert(dataset.name.clone(), dataset.clone())),
             }
         }
@@ -93,11 +93,17 @@ impl Run<'_> {
                 }
                 let former = orphans.as_ref().filter(|_| copy.is_none());
                 let former = former.and_then(|orphans| conflict::former_copy(&dataset, orphans));
+                // A plain copy that was set aside for a raw one is not gone on with.
+                let former = former.filter(|from| {
+                    let orphan = orphans.as_ref().and_then(|orphans| orphans.get(*from));
+                    !form::is_wanted(&dataset, raw)
+                        || orphan.is_some_and(|copy| form::is_chain_raw(copy, root))
+                });
                 if let Some(losses) = losses.as_mut() {
                     losses.extend(lost(&dataset, copy.as_ref(), former, &cursors));
                 }
                 let job = Job::by_histories(dataset, target, copy, carries, former);
-                whole.push(Job { below_raw, ..job });
+                whole.push(Job { below_raw, ..job }.secret(root, raw));
             }
             // Not one by one: what is kept must not lie between whole histories.
             jobs.extend(whole.iter().map(Job::trimmed));

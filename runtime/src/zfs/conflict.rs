@@ -25,7 +25,9 @@ pub fn way_out(refusal: &Refusal, target: &DatasetName, at: &str) -> Option<Move
             let from = format!("{target}@{name}");
             Move { to: format!("{from}.aside-{at}"), from }
         }
-        Refusal::TargetOccupied | Refusal::NoCommonSnapshot { .. } => set_aside(target, at),
+        Refusal::TargetOccupied | Refusal::NoCommonSnapshot { .. } | Refusal::PlainCopy => {
+            set_aside(target, at)
+        }
         Refusal::NameTooLong { .. } => return None,
     })
 }

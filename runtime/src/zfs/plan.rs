@@ -128,6 +128,12 @@ pub enum Refusal {
         /// Identity on the archiver.
         there: Guid,
     },
+    /// The dataset is encrypted, and its copy is not, or the archiver says so; the spec does not say
+    /// `raw: "never"`. An attacker who controls the archiver would say so to get plain data.
+    #[error(
+        "it is encrypted on the host, and the archiver says that its copy is not: only a plain stream could go on from it"
+    )]
+    PlainCopy,
     /// The copy's name is longer than the host's, and ZFS has no room for it with this snapshot's.
     #[error("the copy of @{name} would have a name of {bytes} bytes, and ZFS takes {MAX_DATASET_NAME}")]
     NameTooLong {

@@ -108,6 +108,18 @@ impl Job {
         Self::new(source, target, copy, decision, base.as_ref())
     }
 
+    /// The same job, or a refusal if it would need a plain stream of an encrypted dataset: [`form::conflict`].
+    #[must_use]
+    pub fn secret(self, root: &DatasetName, wanted: Raw) -> Self {
+        let streams = self.streams().unwrap_or_default();
+        match form::conflict(streams, &self.source, self.copy.as_ref(), root, wanted) {
+            Some(refusal) => {
+                Self { decision: Decision::Refused(refusal), needs: needs(&self.source, None), ..self }
+            }
+            None => self,
+        }
+    }
+
     fn new(
         source: Dataset,
         target: DatasetName,

@@ -217,6 +217,7 @@ pub fn refusals() -> Vec<Told> {
         Refusal::TargetOccupied,
         Refusal::Renamed { from: DatasetName::new("vault/home/old").unwrap() },
         Refusal::NoCommonSnapshot { here: strings(&["monday", "tuesday"]), there: strings(&["january"]) },
+        Refusal::PlainCopy,
         Refusal::NameTooLong { name: s("before-the-great-upgrade"), bytes: 262 },
         Refusal::NameTaken { name: s("monday"), here: Guid(1), there: Guid(2) },
     ];
