@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dormouse_generator::name::DatasetName;
+use dormouse_generator::spec::Raw;
 use serde::Serialize;
 
 use self::tree::Compared;
@@ -120,9 +121,13 @@ impl<'a> Drill<'a> {
             to: self.scratch.name().clone(),
             wanted: Wanted::Named(self.snapshot.name.clone()),
             only: true,
+            raw: replication.raw,
+            // The scratch dataset of what the spec sends plain goes again.
+            accepts_unencrypted: replication.raw == Raw::Never,
         };
         // What limits the dataset, or says that snapshots are to be made of it, is none of a scratch dataset's.
-        Ok(Restore { run: self.run, request, recursive: false, sets_properties: false, swap: None })
+        let (run, mountpoints) = (self.run, vec![]);
+        Ok(Restore { run, request, recursive: false, sets_properties: false, mountpoints, swap: None })
     }
 
     /// Where the key is that what comes back is encrypted with, before anything is fetched.

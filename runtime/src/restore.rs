@@ -7,6 +7,7 @@
 //! - [`refusal`]: why nothing is
 //! - [`fetch`], [`stop`]: one dataset's streams, and what can keep it from coming back
 //! - [`intruders`]: what a receive left that it should not have
+//! - [`mount_point`]: where a dataset may be mounted without a question
 //! - [`outcome`]: what came of it
 //! - [`properties`]: what was set on datasets
 //! - [`swap`]: what takes the place of what is there
@@ -17,6 +18,7 @@ pub mod fetch;
 pub mod files;
 pub mod host;
 pub mod intruders;
+pub mod mount_point;
 pub mod outcome;
 pub mod place;
 pub mod plan;
@@ -29,7 +31,7 @@ use std::time::Instant;
 
 use self::fetch::Fetcher;
 use self::outcome::{DatasetOutcome, Outcome, Result as Fate};
-use self::plan::{Holder, Piece, Plan, Request, Step};
+use self::plan::{Holder, Host, Piece, Plan, Request, Step};
 use self::properties::Properties;
 use self::refusal::Refusal;
 use self::swap::{Aside, Swap};
@@ -53,6 +55,8 @@ pub struct Restore<'a> {
     pub recursive: bool,
     /// Whether what was set on the datasets is set again.
     pub sets_properties: bool,
+    /// Mount points that may be set wherever they are.
+    pub mountpoints: Vec<String>,
     /// What it takes the place of in the end, if that is asked for.
     pub swap: Option<Swap>,
 }
@@ -79,7 +83,8 @@ impl<'a> Restore<'a> {
         let archiver = sessions.get(&self.run.replication.archiver).await?;
         self.run.context.say(&format!("{}: looking for copies of {dataset}", self.run.name));
         let copies = archiver.list_with_times(copy, self.recursive).await?;
-        let host = host::look(exec, to, self.recursive).await?;
+        let home = host::home(exec, dataset, self.recursive).await?;
+        let host = Host { home, ..host::look(exec, to, self.recursive).await? };
         Ok(Plan::new(&self.request, &copies, &host)?)
     }
 
@@ -90,13 +95,12 @@ impl<'a> Restore<'a> {
     pub async fn restore(&self, sessions: &mut Sessions<'a>, bounds: &Bounds) -> Result<Outcome, Error> {
         let (began, context) = (Instant::now(), self.run.context);
         let _lock = Lock::take(&folder::runtime()?, &context.spec.name, self.run.name)?;
-        let Plan { pieces, holders, left } = self.plan(sessions).await?;
+        let Plan { pieces, holders, left, mut warnings } = self.plan(sessions).await?;
         let archiver = sessions.get(&self.run.replication.archiver).await?;
         let (datasets, from) = (count(pieces.len(), "dataset"), &self.request.archiver);
         context.say(&format!("{}: {datasets} from {from}", self.run.name));
-        let mut warnings = Vec::new();
         let properties = match self.sets_properties {
-            true => Properties::of(archiver, self, &pieces).await.unwrap_or_else(|error| {
+            true => Properties::of(archiver, self, &pieces, &mut warnings).await.unwrap_or_else(|error| {
                 warnings.push(format!("what was set on the datasets does not come back: {error}"));
                 Properties::default()
             }),
@@ -147,6 +151,7 @@ impl<'a> Restore<'a> {
             }
         }
         warnings.append(&mut aside.warnings);
+        let mountable = outcome::mountable(context.exec, &outcomes).await;
         outcomes.extend(left.iter().map(DatasetOutcome::left));
         Ok(Outcome {
             replication: self.run.name.to_owned(),
@@ -154,7 +159,7 @@ impl<'a> Restore<'a> {
             connection_lost: !archiver.is_alive(),
             bytes: outcomes.iter().map(|outcome| outcome.bytes).sum(),
             seconds: began.elapsed().as_secs_f64(),
-            next: outcome::next(&root, &outcomes),
+            next: outcome::next(&root, &outcomes, &mountable),
             aside: aside.name,
             alone: aside.alone,
             datasets: outcomes,

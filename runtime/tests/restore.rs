@@ -12,6 +12,7 @@ use dormouse::zfs::listing::{Datasets, Listing};
 use dormouse::zfs::plan::Stream;
 use dormouse::zfs::token::{Stale, Token};
 use dormouse_generator::name::DatasetName;
+use dormouse_generator::spec::Raw;
 use jiff::Timestamp;
 
 fn name(text: &str) -> DatasetName {
@@ -42,6 +43,8 @@ fn request(wanted: Wanted) -> Request {
         to: name("tank/safe"),
         wanted,
         only: false,
+        raw: Raw::Auto,
+        accepts_unencrypted: false,
     }
 }
 
@@ -114,9 +117,44 @@ fn what_is_plain_below_a_raw_one_comes_back_without_its_key() {
         ("vault/safe/open", &[1]),
         ("vault/safe/open/below", &[1]),
     ]);
-    let plan = Plan::new(&request(Wanted::Newest), &copies, &host(&[], &[])).unwrap();
+    let plan = |home: &[(&str, &[u64])], request: &Request| {
+        Plan::new(request, &copies, &Host { home: datasets(home), ..host(&[], &[]) })
+    };
+    let asked = request(Wanted::Newest);
+    // An archiver could say so of what was encrypted.
+    let refused = plan(&[], &asked);
+    assert!(
+        matches!(&refused, Err(Refusal::Unencrypted { dataset, .. }) if *dataset == name("tank/safe/open"))
+    );
+    let home: [(&str, &[u64]); 2] = [("tank/safe/open", &[]), ("tank/safe/open/below", &[])];
+    assert!(plan(&home, &asked).is_ok());
+    let plan = plan(&[], &Request { accepts_unencrypted: true, ..asked }).unwrap();
     let keyless: Vec<bool> = plan.pieces.iter().map(|piece| piece.keyless).collect();
     assert_eq!(keyless, [false, false, true, false]);
+}
+
+#[test]
+fn what_was_encrypted_at_home_does_not_come_back_plain_unasked() {
+    let copies = datasets(&[("vault/safe", &[1])]);
+    let plan = |home: &str, raw, lands_encrypted, accepts_unencrypted| {
+        let home = if home.is_empty() { Datasets::new() } else { datasets(&[(home, &[])]) };
+        let request = Request { raw, accepts_unencrypted, ..request(Wanted::Newest) };
+        let request = Request { to: name("tank/back"), ..request };
+        let host = Host { home, lands_encrypted, ..host(&[], &[]) };
+        match Plan::new(&request, &copies, &host) {
+            Ok(_) => true,
+            Err(Refusal::Unencrypted { .. }) => false,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let (secret, open) = ("tank/safe*tank/safe", "tank/safe");
+    for raw in [Raw::Auto, Raw::Always] {
+        assert!(!plan(secret, raw, true, false) && plan(secret, raw, false, true));
+        assert!(plan(open, raw, false, false));
+    }
+    assert!(!plan("", Raw::Always, false, false) && plan("", Raw::Auto, false, false));
+    assert!(!plan(secret, Raw::Never, false, false) && plan(secret, Raw::Never, true, false));
+    assert!(plan("", Raw::Never, false, false));
 }
 
 #[test]
@@ -128,14 +166,15 @@ fn what_only_holds_others_is_made_for_them() {
         ("vault/safe/holder/inner", &[]),
         ("vault/safe/holder/inner/leaf", &[1]),
     ]);
-    let plan = Plan::new(&request(Wanted::Newest), &copies, &host(&[], &[])).unwrap();
+    let asked = Request { accepts_unencrypted: true, ..request(Wanted::Newest) };
+    let plan = Plan::new(&asked, &copies, &host(&[], &[])).unwrap();
     let pieces: Vec<_> = plan.pieces.iter().map(|piece| piece.name.as_str()).collect();
     assert_eq!(pieces, ["tank/safe", "tank/safe/holder/inner/leaf"]);
     let holders: Vec<_> = plan.holders.iter().map(|each| (each.name.as_str(), each.keyless)).collect();
     assert_eq!(holders, [("tank/safe/holder", true), ("tank/safe/holder/inner", false)]);
     assert_eq!(plan.left.iter().map(|left| left.name.as_str()).collect::<Vec<_>>(), ["tank/safe/empty"]);
     let made = host(&[("tank/safe/holder", &[])], &[]);
-    let plan = Plan::new(&request(Wanted::Newest), &copies, &made).unwrap();
+    let plan = Plan::new(&asked, &copies, &made).unwrap();
     assert_eq!(
         plan.holders.iter().map(|each| each.name.as_str()).collect::<Vec<_>>(),
         ["tank/safe/holder/inner"]

@@ -51,6 +51,13 @@ pub struct Arguments {
     /// The folder where files go
     #[arg(long, value_name = "DIR", default_value = ".", requires = "file")]
     into: PathBuf,
+    /// Also data that come back unencrypted though they were encrypted at home
+    #[arg(long)]
+    accept_unencrypted: bool,
+    /// Set this mount point though it is outside that of the dataset above, at a system directory or at a directory
+    /// that is not empty; may be given again
+    #[arg(long, value_name = "PATH")]
+    accept_mountpoint: Vec<String>,
     /// The replication, where several cover the dataset
     #[arg(long, value_name = "NAME")]
     replication: Option<String>,
@@ -122,9 +129,12 @@ impl Arguments {
             to: self.to.clone().or(beside).unwrap_or_else(|| dataset.clone()),
             wanted,
             only: self.only,
+            raw: run.replication.raw,
+            accepts_unencrypted: self.accept_unencrypted,
             dataset,
         };
-        Ok(Restore { run, request, recursive: self.recursive, sets_properties: true, swap })
+        let (recursive, mountpoints) = (self.recursive, self.accept_mountpoint.clone());
+        Ok(Restore { run, request, recursive, sets_properties: true, mountpoints, swap })
     }
 
     async fn bring<'a>(&self, restore: &Restore<'a>, sessions: &mut Sessions<'a>) -> Result<Exit, Error> {
@@ -141,6 +151,7 @@ impl Arguments {
 
     async fn show<'a>(&self, restore: &Restore<'a>, sessions: &mut Sessions<'a>) -> Result<Exit, Error> {
         let plan = restore.plan(sessions).await?;
+        plan.warnings.iter().for_each(|warning| log::warning(warning, None));
         let archiver = sessions.get(&restore.run.replication.archiver).await?;
         let mut steps = Vec::new();
         for piece in &plan.pieces {

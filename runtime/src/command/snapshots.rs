@@ -12,10 +12,12 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Error, Exit};
+use crate::log;
 use crate::output::{error_json, out, print_error, print_json, worst};
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::replicate::sides::Sides;
+use crate::restore::choice::backdated;
 use crate::restore::place;
 use crate::zfs::{Dataset, Guid};
 
@@ -81,6 +83,9 @@ impl Arguments {
 
     async fn sides<'a>(&self, run: &Run<'a>, sessions: &mut Sessions<'a>) -> Result<Vec<Listed>, Error> {
         let root = self.dataset.as_ref().unwrap_or(&run.replication.source);
+        let sides = run.sides(root, sessions).await?;
+        let copies = sides.iter().filter_map(|sides| sides.there.as_ref());
+        copies.flat_map(backdated).for_each(|warning| log::warning(&warning, None));
         let shown = |sides: Sides| Listed {
             replication: run.name.to_owned(),
             archiver: run.replication.archiver.clone(),
@@ -88,7 +93,7 @@ impl Arguments {
             dataset: sides.name,
             copy: sides.target,
         };
-        Ok(run.sides(root, sessions).await?.into_iter().map(shown).collect())
+        Ok(sides.into_iter().map(shown).collect())
     }
 }
 

@@ -17,6 +17,7 @@ use crate::output::{confirm, count, error_json, human_bytes, out, print_error, p
 use crate::provider::session::Sessions;
 use crate::replicate::Run;
 use crate::report::seen::Sight;
+use crate::restore::choice::backdated;
 use crate::restore::place;
 use crate::zfs::Kind;
 use crate::zfs::compare::{Comparison, compare};
@@ -144,6 +145,8 @@ impl Arguments {
     ) -> Result<Vec<Verified<'a>>, Error> {
         let root = self.dataset.as_ref().unwrap_or(&run.replication.source);
         let sides = run.sides(root, sessions).await?;
+        let copies = sides.iter().filter_map(|sides| sides.there.as_ref());
+        copies.flat_map(backdated).for_each(|warning| log::warning(&warning, None));
         let alone = sides.iter().filter(|sides| sides.here.is_none());
         let orphans: Datasets =
             alone.filter_map(|s| s.there.clone()).map(|copy| (copy.name.clone(), copy)).collect();

@@ -16,7 +16,7 @@ pub enum Wanted {
     Newest,
     /// The one of this name.
     Named(String),
-    /// The newest that is not younger than this.
+    /// The last, in the order in which they were received, before the first that is younger than this.
     At(Timestamp),
 }
 
@@ -28,11 +28,29 @@ impl Wanted {
             Self::Newest => dataset.newest(),
             Self::Named(name) => dataset.snapshots.iter().find(|snapshot| snapshot.name == *name),
             Self::At(time) => {
+                // A stream says when its snapshot was made, so whoever sends one can date it back. The order in which
+                // they were received cannot be forged by a host.
                 let old = |snapshot: &&Snapshot| snapshot.creation <= time.as_second();
-                dataset.snapshots.iter().rev().find(old)
+                dataset.snapshots.iter().take_while(old).last()
             }
         }
     }
+}
+
+/// Snapshots that say to be older than one that was received before them, for a warning.
+#[must_use]
+pub fn backdated(dataset: &Dataset) -> Vec<String> {
+    let (mut warnings, mut youngest) = (Vec::new(), None::<&Snapshot>);
+    for snapshot in &dataset.snapshots {
+        match youngest {
+            Some(before) if before.creation > snapshot.creation => warnings.push(format!(
+                "{}@{} was received after @{}, but its creation time is earlier: a clock was wrong, or an attacker wrote it",
+                dataset.name, snapshot.name, before.name
+            )),
+            _ => youngest = Some(snapshot),
+        }
+    }
+    warnings
 }
 
 impl fmt::Display for Wanted {
@@ -111,6 +129,20 @@ mod tests {
         for (wanted, expected) in cases {
             assert_eq!(wanted.of(&dataset).map(|snapshot| snapshot.name.as_str()), expected, "{wanted:?}");
         }
+    }
+
+    #[test]
+    fn a_snapshot_that_is_dated_back_is_not_chosen_by_time_and_is_told() {
+        // Received after the break-in, dated before @three.
+        let text = "vault/a\tfilesystem\t1\t-\t-\nvault/a@one\t1\t1\t100\t0\t9\n\
+            vault/a@two\t2\t2\t200\t0\t9\nvault/a@three\t3\t3\t300\t0\t9\nvault/a@evil\t4\t4\t250\t0\t9\n";
+        let dataset = Listing::read(text).unwrap().into_values().next().unwrap();
+        let at = |second| Wanted::At(Timestamp::from_second(second).unwrap());
+        let chosen = |second| at(second).of(&dataset).map(|snapshot| snapshot.name.clone());
+        assert_eq!(chosen(260).as_deref(), Some("two"));
+        let [warning] = &backdated(&dataset)[..] else { panic!("{:?}", backdated(&dataset)) };
+        assert!(warning.starts_with("vault/a@evil was received after @three"), "{warning}");
+        assert!(backdated(&dataset.only_snapshots(|snapshot| snapshot.name != "evil")).is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::exec::Exec;
 use crate::replicate::dataset::ESTIMATE;
 use crate::survey;
 use crate::zfs::argv;
-use crate::zfs::listing::Datasets;
+use crate::zfs::listing::{Datasets, Listing};
 use crate::zfs::token::{Stale, Token};
 
 /// How long a look at, or a change of, a property may take.
@@ -22,13 +22,26 @@ pub const LOOK: Duration = Duration::from_secs(600);
 /// # Errors
 /// When something cannot be listed.
 pub async fn look(exec: Exec, place: &DatasetName, recursive: bool) -> Result<Host, Error> {
-    let Place { datasets, under_way, has_parent } = Place::look(exec, place, recursive).await?;
+    let Place { datasets, under_way, has_parent, lands_encrypted } =
+        Place::look(exec, place, recursive).await?;
     let mut tokens = BTreeMap::new();
     for (name, dataset) in &datasets {
         let Some(token) = dataset.token.as_ref().filter(|_| under_way.contains_key(name)) else { continue };
         tokens.insert(name.clone(), inspect(exec, token).await);
     }
-    Ok(Host { datasets, under_way, tokens, has_parent })
+    Ok(Host { datasets, under_way, tokens, has_parent, lands_encrypted, home: Datasets::new() })
+}
+
+/// The datasets that are asked for, where they are still at home; without their snapshots.
+///
+/// # Errors
+/// When they cannot be listed.
+pub async fn home(exec: Exec, dataset: &DatasetName, recursive: bool) -> Result<Datasets, Error> {
+    match exec.run(&argv::list_datasets(dataset, recursive, &[]), LOOK).await {
+        Ok(listed) => Listing::read(&listed).map_err(|error| std::io::Error::other(error).into()),
+        Err(error) if error.stderr().contains("does not exist") => Ok(Datasets::new()),
+        Err(error) => Err(Error::Program(error)),
+    }
 }
 
 /// What can be seen without the archiver.
@@ -40,6 +53,8 @@ pub struct Place {
     pub under_way: BTreeMap<DatasetName, UnderWay>,
     /// Whether the dataset above is there; a pool has none above it.
     pub has_parent: bool,
+    /// Whether the dataset above is encrypted.
+    pub lands_encrypted: bool,
 }
 
 impl Place {
@@ -49,15 +64,18 @@ impl Place {
     /// When something cannot be listed.
     pub async fn look(exec: Exec, place: &DatasetName, recursive: bool) -> Result<Self, Error> {
         let datasets = survey::all(exec, place, recursive).await?;
-        let has_parent = match place.parent() {
-            Some(parent) => survey::all(exec, &parent, false).await?.contains_key(&parent),
-            None => !datasets.is_empty(),
+        let (has_parent, lands_encrypted) = match place.parent() {
+            Some(parent) => match home(exec, &parent, false).await?.get(&parent) {
+                Some(parent) => (true, parent.is_encrypted()),
+                None => (false, false),
+            },
+            None => (!datasets.is_empty(), false),
         };
         let under_way = match datasets.is_empty() {
             true => BTreeMap::new(),
             false => under_way(exec, place).await?,
         };
-        Ok(Self { datasets, under_way, has_parent })
+        Ok(Self { datasets, under_way, has_parent, lands_encrypted })
     }
 }
 

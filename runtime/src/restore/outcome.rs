@@ -3,11 +3,13 @@
 use dormouse_generator::name::DatasetName;
 use serde::Serialize;
 
+use super::host::LOOK;
 use super::plan::{Left, Piece, Why};
 use super::refusal::Refusal;
 use super::swap::Swap;
 use crate::error::{Error, Exit};
-use crate::exec;
+use crate::exec::{self, Exec};
+use crate::zfs::argv;
 use crate::zfs::{Guid, Kind};
 
 /// How a dataset fared.
@@ -175,19 +177,33 @@ impl Outcome {
     }
 }
 
+/// Which of the filesystems that are back have a mount point; all if zfs does not say.
+pub async fn mountable(exec: Exec, datasets: &[DatasetOutcome]) -> Vec<String> {
+    let back = datasets.iter().filter(|each| each.result == Result::Restored && each.is_filesystem);
+    let names: Vec<String> = back.map(|each| each.dataset.clone()).collect();
+    if names.is_empty() {
+        return names;
+    }
+    let Ok(listed) = exec.run(&argv::list_mount_points(&names), LOOK).await else { return names };
+    let mounts = listed.lines().filter_map(|line| match line.split('\t').collect::<Vec<_>>()[..] {
+        [name, "on" | "noauto", place] if place.starts_with('/') => Some(name.to_owned()),
+        _ => None,
+    });
+    mounts.collect()
+}
+
 /// What makes the datasets that are back at and below `root` usable: they are neither opened nor mounted.
 #[must_use]
-pub fn next(root: &DatasetName, datasets: &[DatasetOutcome]) -> Vec<String> {
-    let back = || datasets.iter().filter(|dataset| dataset.result == Result::Restored);
-    let keys: Vec<_> = back().filter(|dataset| dataset.raw).collect();
-    let mounts: Vec<_> = back().filter(|dataset| dataset.is_filesystem).collect();
-    let all = ["zfs", "load-key", "-r", root.as_str()];
-    let command = |few: &[&DatasetOutcome], verb, all: &[&str]| match few {
+pub fn next(root: &DatasetName, datasets: &[DatasetOutcome], mountable: &[String]) -> Vec<String> {
+    let back = datasets.iter().filter(|dataset| dataset.result == Result::Restored);
+    let keys: Vec<_> = back.filter(|dataset| dataset.raw).collect();
+    let words =
+        |words: &[&str]| exec::display(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+    let open = match keys[..] {
         [] => None,
-        [one] => Some(exec::display(&["zfs", verb, &one.dataset].map(str::to_owned))),
-        _ => Some(exec::display(&all.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())),
+        [one] => Some(words(&["zfs", "load-key", &one.dataset])),
+        _ => Some(words(&["zfs", "load-key", "-r", root.as_str()])),
     };
-    let (keys, mounts) =
-        (command(&keys, "load-key", &all), command(&mounts, "mount", &["zfs", "mount", "-a"]));
-    keys.into_iter().chain(mounts).collect()
+    // Not all that can be mounted: datasets that an attacker made would be among them.
+    open.into_iter().chain(mountable.iter().map(|name| words(&["zfs", "mount", name]))).collect()
 }

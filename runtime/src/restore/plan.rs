@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use dormouse_generator::name::DatasetName;
+use dormouse_generator::spec::Raw;
 
-use super::choice::Wanted;
+use super::choice::{Wanted, backdated};
 use super::refusal::Refusal;
 use crate::zfs::listing::Datasets;
 use crate::zfs::plan::{Base, Stream, common, streams};
@@ -28,6 +29,10 @@ pub struct Request {
     pub wanted: Wanted,
     /// Whether the older ones stay away.
     pub only: bool,
+    /// Whether encrypted datasets are sent raw.
+    pub raw: Raw,
+    /// Whether data may come back unencrypted that was encrypted.
+    pub accepts_unencrypted: bool,
 }
 
 /// What is on this host, at the place and above it.
@@ -41,6 +46,10 @@ pub struct Host {
     pub tokens: BTreeMap<DatasetName, Result<Token, Stale>>,
     /// Whether the dataset above the place is there.
     pub has_parent: bool,
+    /// Whether the dataset above the place is encrypted, so that plain datasets get its key.
+    pub lands_encrypted: bool,
+    /// The datasets that are asked for, where they are still at home.
+    pub home: Datasets,
 }
 
 /// The snapshot up to which a dataset is being brought back.
@@ -130,6 +139,8 @@ pub struct Plan {
     pub holders: Vec<Holder>,
     /// What is not.
     pub left: Vec<Left>,
+    /// Creation times that contradict the order in which snapshots were received.
+    pub warnings: Vec<String>,
 }
 
 impl Plan {
@@ -142,7 +153,8 @@ impl Plan {
             let (dataset, copy) = (request.dataset.clone(), request.copy.clone());
             return Err(Refusal::NoCopy { archiver: request.archiver.clone(), dataset, copy });
         }
-        let mut plan = Self { pieces: vec![], holders: vec![], left: vec![] };
+        let mut plan = Self { pieces: vec![], holders: vec![], left: vec![], warnings: vec![] };
+        plan.warnings.extend(copies.values().flat_map(backdated));
         for copy in copies.values() {
             let relative = copy.name.relative_to(&request.copy).unwrap_or_default();
             // A name that is too long for this host cannot have come from it.
@@ -165,6 +177,10 @@ impl Plan {
         let continued = plan.pieces.iter().any(|piece| guid(piece) == Some(piece.chosen.guid));
         for piece in &mut plan.pieces {
             piece.step = step(piece, host, continued)?;
+            if piece.step != Step::Done && is_exposed(piece, request, host) {
+                let (dataset, archiver) = (piece.name.clone(), request.archiver.clone());
+                return Err(Refusal::Unencrypted { dataset, archiver });
+            }
         }
         Ok(plan)
     }
@@ -227,6 +243,22 @@ impl Plan {
             }),
         }
     }
+}
+
+/// Whether a dataset comes back unencrypted, as the archiver says, though this host has reason to believe that it
+/// was encrypted: it still is, the spec sends everything raw, or the dataset above it comes back encrypted. The
+/// archiver keeps the record of its properties, so that proves nothing.
+fn is_exposed(piece: &Piece, request: &Request, host: &Host) -> bool {
+    let relative = piece.name.relative_to(&request.to).unwrap_or_default();
+    let home = request.dataset.join(relative).ok().and_then(|name| host.home.get(&name).cloned());
+    let is_exposed = match (home, request.raw) {
+        (Some(home), Raw::Never) => home.is_encrypted() && (piece.keyless || !host.lands_encrypted),
+        (Some(home), Raw::Auto | Raw::Always) => home.is_encrypted(),
+        (None, Raw::Never) => false,
+        (None, Raw::Always) => true,
+        (None, Raw::Auto) => piece.keyless,
+    };
+    is_exposed && !piece.raw && !request.accepts_unencrypted
 }
 
 /// Whether a copy was only made to hold others, of which some come back.

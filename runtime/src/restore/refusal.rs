@@ -100,6 +100,14 @@ pub enum Refusal {
         /// What it sent.
         attempt: Foreign,
     },
+    /// The archiver says that the dataset is unencrypted, but it was encrypted at home.
+    #[error("{dataset} would come back unencrypted from archiver {archiver:?}, but it was encrypted at home")]
+    Unencrypted {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The archiver.
+        archiver: String,
+    },
     /// A stream set properties or made datasets that were not asked for. An attacker may control the archiver.
     #[error("restoring {dataset} left what was not asked for: {}", .found.join(", "))]
     Intruders {
@@ -194,6 +202,7 @@ impl Refusal {
             | Self::Snapshotted { .. }
             | Self::Stale { .. }
             | Self::Foreign { .. }
+            | Self::Unencrypted { .. }
             | Self::Intruders { .. } => Exit::Conflict,
         }
     }
@@ -240,6 +249,11 @@ impl Refusal {
             ),
             Self::Foreign { .. } => {
                 "do not trust this archiver until you know the cause; if its ZFS is intact, report this as a bug"
+                    .to_owned()
+            }
+            Self::Unencrypted { .. } => {
+                "nothing was received; an attacker who controls the archiver may have made these data up; if you know \
+                 that they were sent plain: `--accept-unencrypted`"
                     .to_owned()
             }
             Self::Intruders { dataset, .. } => format!(

@@ -17,7 +17,8 @@ const LONGEST: usize = 8191;
 
 /// Those of ZFS' own properties that are kept: they say how a dataset is stored, limited and mounted
 /// (zfsprops(7)). Not among them: what belongs to its data (`volsize`, `encryption`, …) and comes in the
-/// stream; where its key is; and what opens it to a network or a zone, which a person should decide anew.
+/// stream; where its key is; what opens it to a network or a zone, which a person should decide anew; and `overlay`,
+/// which lets a dataset hide a directory that is not empty.
 const KEPT: &[&str] = &[
     "aclinherit",
     "aclmode",
@@ -40,7 +41,6 @@ const KEPT: &[&str] = &[
     "longname",
     "mountpoint",
     "nbmand",
-    "overlay",
     "prefetch",
     "primarycache",
     "quota",
@@ -163,6 +163,14 @@ impl Record {
     }
 }
 
+/// Whether a property, given as `name=value`, allows what the dataset above forbids: an archiver keeps the record.
+#[must_use]
+pub fn is_beyond(assignment: &str, above: &BTreeMap<String, String>) -> bool {
+    ["setuid", "exec", "devices"].iter().any(|property| {
+        assignment.strip_prefix(property) == Some("=on") && above.get(*property).is_none_or(|is| is != "on")
+    })
+}
+
 /// Whether setting a property, given as `name=value`, may mount its dataset.
 #[must_use]
 pub fn mounts(assignment: &str) -> bool {
@@ -172,7 +180,10 @@ pub fn mounts(assignment: &str) -> bool {
 
 fn is_kept(property: &str) -> bool {
     match property.split_once(':') {
-        Some((owner, _)) => owner != "dormouse" && !owner.starts_with('-'),
+        // OpenZFS' own say what systemd does at the next boot (zfs-mount-generator(8)).
+        Some((owner, _)) => {
+            owner != "dormouse" && !owner.starts_with('-') && !owner.starts_with("org.openzfs")
+        }
         None => KEPT.contains(&property) || KEPT_OF_VOLUMES.contains(&property),
     }
 }
@@ -210,6 +221,14 @@ mod tests {
     }
 
     #[test]
+    fn a_dataset_allows_no_more_than_the_one_above_it() {
+        let above = BTreeMap::from([("setuid", "off"), ("exec", "on")]);
+        let above = above.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        assert!(is_beyond("setuid=on", &above) && is_beyond("devices=on", &above));
+        assert!(!is_beyond("exec=on", &above) && !is_beyond("setuid=off", &above));
+    }
+
+    #[test]
     fn a_record_of_another_dataset_or_hand_is_none() {
         let value = Record::empty("tank/a").text().unwrap();
         assert!(Record::parse(&value, &name("tank/a")).is_some());
@@ -222,7 +241,8 @@ mod tests {
     #[test]
     fn nothing_is_set_that_would_not_have_been_kept() {
         let hostile = r#"{"of":"tank/a","set":{"sharenfs":"on","zoned":"on","keylocation":"https://x","quota":"1",
-            "dormouse:home.nas.safe":"1:ab","-o":"x","-u:":"x"}}"#;
+            "dormouse:home.nas.safe":"1:ab","-o":"x","-u:":"x","overlay":"on",
+            "org.openzfs.systemd:required-by":"x"}}"#;
         assert_eq!(Record::parse(hostile, &name("tank/a")).unwrap().assignments(true), ["quota=1"]);
     }
 

@@ -244,6 +244,7 @@ pub fn restore_refusals() -> Vec<Told> {
         RestoreRefusal::Snapshotted { dataset: dataset(), snapshots: strings(&["@hourly-12"]) },
         RestoreRefusal::Stale { dataset: dataset(), reason: s("zfs cannot read it: bad checksum") },
         RestoreRefusal::Foreign { dataset: dataset(), attempt: Foreign::Package },
+        RestoreRefusal::Unencrypted { dataset: dataset(), archiver: archiver() },
         RestoreRefusal::Intruders {
             dataset: dataset(),
             found: strings(&["rpool/safe-x", "rpool/safe with mountpoint=/etc"]),

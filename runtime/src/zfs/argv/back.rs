@@ -74,6 +74,19 @@ pub fn list_mounted(dataset: &DatasetName) -> Vec<String> {
     list("filesystem,volume", "name,type,mounted", true, "0", dataset)
 }
 
+/// Lists where filesystems would be mounted: name, whether, where.
+#[must_use]
+pub fn list_mount_points(names: &[String]) -> Vec<String> {
+    [words(["zfs", "list", "-H", "-p", "-o", "name,canmount,mountpoint"]), names.to_vec()].concat()
+}
+
+/// Asks what a dataset allows those below it: property, value.
+#[must_use]
+pub fn get_limits(dataset: &DatasetName) -> Vec<String> {
+    let properties = "mountpoint,setuid,exec,devices";
+    words(["zfs", "get", "-H", "-p", "-o", "property,value", properties, dataset.as_str()])
+}
+
 /// Unmounts a filesystem; it fails where the filesystem is used.
 #[must_use]
 pub fn unmount(dataset: &DatasetName) -> Vec<String> {
