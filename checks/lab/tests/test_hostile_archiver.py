@@ -1,5 +1,6 @@
 """An archiver that an attacker controls cannot harm a host, nor read what was encrypted at home."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -106,6 +107,25 @@ def test_an_honest_stream_of_the_same_archiver_is_received(product: Product, hos
         received = zfs(hostile.home, "get", "-H", "-s", "received", "all", back)
         assert received.stdout == "", received
         assert not pool.exists(hostile.home, f"{back}/evil")
+
+
+def test_a_forged_record_of_properties_takes_no_part_of_the_system(product: Product, hostile: Lab) -> None:
+    home = hostile.home
+    forged = {"mountpoint": "/etc/cron.d", "overlay": "on", "setuid": "on", "quota": "1073741824"}
+    record = json.dumps({"of": SOURCE, "set": forged | {"org.openzfs.systemd:required-by": "sshd.service"}})
+    zfs(hostile.archiver, "set", f"dormouse:properties={record}", COPY)
+    zfs(home, "destroy", "-r", SOURCE)
+    zfs(home, "set", "setuid=off", "tank")
+    try:
+        restored = product.run("restore", SOURCE)
+        assert restored.code == 0 and "it is a system directory" in restored.stderr, restored
+        assert f"next: zfs mount {SOURCE}" in restored.stdout, restored
+        assert pool.value(home, "mountpoint", SOURCE) == f"/{SOURCE}"
+        assert pool.value(home, "setuid", SOURCE) == "off"
+        listed = zfs(home, "get", "-H", "-s", "local", "-o", "property", "all", SOURCE).stdout.split()
+        assert listed == ["quota"], listed
+    finally:
+        zfs(home, "inherit", "setuid", "tank")
 
 
 def write_diary(home: Vm) -> None:
