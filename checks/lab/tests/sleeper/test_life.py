@@ -129,7 +129,8 @@ def test_the_whole_life_of_an_archiver(case: Case) -> None:
     assert kept.code == 1 and len(archiver.volumes()) == 1, kept
     gone = archiver.run("down", "--yes", "--destroy-data", "--confirm", "archiver", "archiver")
     assert gone.code == 0, gone
-    assert tagged(archiver) == [] and archiver.volumes() == []
+    # EC2 shows a volume for a while that it is deleting.
+    wait.until(lambda: tagged(archiver) == [] and archiver.volumes() == [], "nothing is left", 30)
 
 
 def talks_alone(home: Vm) -> bool:
