@@ -45,7 +45,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a backend's image is made of besides what all have."""
+    """A backend's part of its image; recipe/ is the part that all share."""
 
     name: str
     folder: Path

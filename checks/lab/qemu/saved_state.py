@@ -69,7 +69,7 @@ def build(image: Image, folder: Path) -> None:
 
 
 def boot_and_save(image: Image, new_root: Callable[[], Path], memory: Path) -> SavedState:
-    """Boots a disk once, to itself: nobody has told it yet who it is.
+    """Boots a disk once, alone on a network, before it is told who it is.
 
     An emulated processor that hangs in a boot is rare; it gets a second chance, on a new disk.
     The thread that calls this must live until it returns.
