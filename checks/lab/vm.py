@@ -23,7 +23,7 @@ CLEAN = Path(__file__).parent / "guest" / "clean"
 
 
 class MachineEnded(Exception):
-    """The program that runs a machine is no longer there."""
+    """The program that runs a machine has ended."""
 
 
 class Vm:

@@ -38,7 +38,7 @@ pub struct Context {
     pub json: bool,
     /// Whether somebody watches progress.
     pub shows_progress: bool,
-    /// The progress of what is under way, where somebody watches it.
+    /// Progress bars of running transfers, on a terminal.
     pub bars: MultiProgress,
     /// Starts processes.
     pub exec: Exec,

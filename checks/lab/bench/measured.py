@@ -12,7 +12,7 @@ out, *argv = sys.argv[1:]
 into = (os.POSIX_SPAWN_OPEN, 1, out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
 begin = time.monotonic()
 child = os.posix_spawnp(argv[0], argv, os.environ, file_actions=[into])
-# A process that has ended still shows its own time without that of its children, until somebody waits for it.
+# A process that has ended still shows its own time without that of its children, until its parent waits for it.
 os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 seconds = time.monotonic() - begin
 with open(f"/proc/{child}/stat", encoding="utf-8") as file:

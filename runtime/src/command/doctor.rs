@@ -29,7 +29,7 @@ impl Arguments {
             print_json(&json!({ "findings": findings, "bad": bad }))?;
         } else {
             findings.iter().for_each(|finding| out!("{}", finding.words()));
-            out!("{}", if bad == 0 { "all is well".to_owned() } else { count(bad, "thing") + " to mend" });
+            out!("{}", if bad == 0 { "all is well".to_owned() } else { count(bad, "thing") + " to fix" });
         }
         Ok(if bad == 0 { Exit::Done } else { Exit::Failed })
     }

@@ -28,7 +28,7 @@ impl Wanted {
             Self::Newest => dataset.newest(),
             Self::Named(name) => dataset.snapshots.iter().find(|snapshot| snapshot.name == *name),
             Self::At(time) => {
-                // A stream says when its snapshot was made, so whoever sends one can date it back. The order in which
+                // A stream says when its snapshot was made, so its sender can date it back. The order in which
                 // they were received cannot be forged by a host.
                 let old = |snapshot: &&Snapshot| snapshot.creation <= time.as_second();
                 dataset.snapshots.iter().take_while(old).last()

@@ -175,7 +175,7 @@ impl<'a> Fetcher<'a> {
         missing.map_or(Ok(()), |snapshot| Err(Stop::Missing(snapshot.name.clone())))
     }
 
-    /// Nobody waits for estimates that nobody sees.
+    /// Without a progress display, no estimate is asked for.
     async fn total(&self, archiver: &Archiver, estimates: &[Vec<String>]) -> Option<u64> {
         if !self.context.shows_progress {
             return None;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// Directories at and below which whoever mounts rules the system. `/` is one only by itself.
+/// Directories whose contents control the system: a dataset mounted there takes it over. `/` is one only by itself.
 const SYSTEM: &[&str] = &[
     "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/proc", "/root", "/run",
     "/sbin", "/sys", "/usr", "/var/lib",

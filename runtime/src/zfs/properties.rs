@@ -64,7 +64,7 @@ const KEPT: &[&str] = &[
 /// Those of zvols.
 const KEPT_OF_VOLUMES: &[&str] = &["snapdev", "volmode", "volthreading"];
 
-/// Those of copies that go with them to a smaller volume, besides our own: how they are stored and limited.
+/// Properties of copies that move to a smaller volume, in addition to our own: storage and limits.
 const MOVED: &[&str] = &[
     "checksum",
     "com.sun:auto-snapshot",
