@@ -52,7 +52,7 @@ test: setup $(VENV)/ready
 	@checks/timed --print
 
 test-long: build $(VENV)/ready
-	$(MAKE) fuzz FUZZ=10
+	$(MAKE) fuzz FUZZ=25
 	$(ROOT) env DORMOUSE_LAB_BACKEND=uml $(PYTHON) -m checks.lab test -m "long and not qemu"
 	$(ROOT) env DORMOUSE_LAB_BACKEND=qemu $(PYTHON) -m checks.lab test -m "long and qemu"
 
@@ -65,9 +65,9 @@ test-qemu: build $(VENV)/ready
 
 FUZZ := 1
 fuzz: setup
-	DORMOUSE_CASES=$$((5000000 * $(FUZZ))) cargo test --workspace --locked --test fuzz
-	DORMOUSE_CASES=$$((5000 * $(FUZZ))) cargo test --workspace --locked --test property
-	DORMOUSE_CASES=$$((10000 * $(FUZZ))) cargo test --workspace --locked --test gate
+	DORMOUSE_CASES=$$((2000000 * $(FUZZ))) cargo test --workspace --locked --test fuzz
+	DORMOUSE_CASES=$$((2000 * $(FUZZ))) cargo test --workspace --locked --test property
+	DORMOUSE_CASES=$$((4000 * $(FUZZ))) cargo test --workspace --locked --test gate
 
 # What it is built of costs minutes for each release.
 ZFS_TESTS := cut_after_bytes cycles follow_delete interruptions many_datasets nasty_conflicts nasty_encryption \

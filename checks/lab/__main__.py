@@ -14,10 +14,11 @@ from checks.lab.process import CommandFailed
 from checks.lab.signals import ended_by_terminate
 
 HERE = Path(__file__).parent
-# Two labs side by side: much of a test is waiting. tests/schedule.py says which tests stay together.
-# `-n 0` is one lab.
-WORKERS = ["-n", "2", "--dist", "loadscope", "-p", "checks.lab.tests.schedule"]
-ON_UML = "not long and not qemu"
+# Labs side by side: much of a test is waiting, and an emulated machine takes a whole processor.
+# tests/schedule.py says which tests stay together. `-n 0` is one lab.
+WORKERS = {"uml": 4, "qemu": 2}
+SCHEDULE = ["--dist", "loadscope", "-p", "checks.lab.tests.schedule"]
+ON_UML = "not long and not qemu and not sample"
 ON_QEMU = "not long and (qemu or sample)"
 
 
@@ -91,7 +92,7 @@ def run_suite(arguments: list[str]) -> int:
 
 def pytest_on(name: str, arguments: list[str]) -> int:
     print(f"lab: tests on {name}", flush=True)
-    running = subprocess.Popen(pytest_argv(arguments), env={**os.environ, backend.CHOICE: name})
+    running = subprocess.Popen(pytest_argv(name, arguments), env={**os.environ, backend.CHOICE: name})
     try:
         return running.wait()
     finally:
@@ -99,14 +100,15 @@ def pytest_on(name: str, arguments: list[str]) -> int:
         running.wait()
 
 
-def pytest_argv(arguments: list[str]) -> list[str]:
-    return [sys.executable, "-m", "pytest", "-c", str(HERE / "pytest.ini"), *WORKERS, *arguments]
+def pytest_argv(name: str, arguments: list[str]) -> list[str]:
+    workers = ["-n", str(WORKERS[name]), *SCHEDULE]
+    return [sys.executable, "-m", "pytest", "-c", str(HERE / "pytest.ini"), *workers, *arguments]
 
 
 def run_tests(arguments: list[str]) -> int:
     """Becomes pytest, so that a signal reaches it and not a parent that waits."""
     print(f"lab: tests on {backend.get().name}", flush=True)
-    os.execv(sys.executable, pytest_argv(arguments))
+    os.execv(sys.executable, pytest_argv(backend.get().name, arguments))
 
 
 def show_demo(_: list[str]) -> int:
