@@ -54,7 +54,11 @@ impl<'a> Fetcher<'a> {
                 self.report(piece, &outcome, began.elapsed());
                 outcome
             }
-            Err(stop) => outcome.failed(stop.to_string(), help(&stop, piece, archiver.endpoint())),
+            Err(stop) => {
+                let fate = if stop.is_locked() { Fate::Locked } else { Fate::Failed };
+                let outcome = outcome.failed(stop.to_string(), help(&stop, piece, archiver.endpoint()));
+                DatasetOutcome { result: fate, ..outcome }
+            }
         }
     }
 
