@@ -189,7 +189,7 @@ fn not_begun(piece: &Piece, outcomes: &[DatasetOutcome]) -> Option<DatasetOutcom
     let parent = piece.name.parent()?;
     let failed = outcomes.iter().find(|outcome| outcome.dataset == parent.as_str())?;
     let began = matches!(piece.step, Step::Done | Step::Resume(_));
-    (failed.result == Fate::Failed && !began).then(|| {
+    (matches!(failed.result, Fate::Failed | Fate::Locked) && !began).then(|| {
         let message = format!("{parent} is not back");
         DatasetOutcome::new(piece).failed(message, "mend that, then run the same command again".to_owned())
     })

@@ -40,6 +40,7 @@ fn values(inputs: &Inputs, name: &str, archiver: &Archiver, machine: &Ec2) -> Re
         max_lifetime => archiver.max_lifetime.as_secs(),
         scrub_period => scrub_period(archiver.scrub),
         retention => archiver.retention.as_ref().map(retention),
+        group => reach::GROUP,
         hosts => hosts(inputs, name, archiver)?,
         admin_key => inputs.public(&KeyId::admin())?.key(),
         state_version => machine.image.nixos.as_deref().unwrap_or(DEFAULT_STATE_VERSION),
@@ -47,7 +48,7 @@ fn values(inputs: &Inputs, name: &str, archiver: &Archiver, machine: &Ec2) -> Re
     })
 }
 
-/// The users of an archiver: the key of each, and the datasets that it receives into.
+/// The users of an archiver: the number and the key of each, and the datasets that it receives into.
 fn hosts(inputs: &Inputs, name: &str, archiver: &Archiver) -> Result<BTreeMap<String, Value>, Vec<Problem>> {
     let mut users = BTreeMap::new();
     for (host_name, host) in inputs.hosts_of(name) {
@@ -58,7 +59,10 @@ fn hosts(inputs: &Inputs, name: &str, archiver: &Archiver) -> Result<BTreeMap<St
             .filter(|replication| replication.archiver == name)
             .map(|replication| replication.target.to_string())
             .collect();
-        users.insert(reach::login(archiver, host_name), context! { key, targets });
+        users.insert(
+            reach::login(archiver, host_name),
+            context! { uid => reach::uid(host_name), key, targets },
+        );
     }
     Ok(users)
 }

@@ -238,7 +238,7 @@ fn print(outcome: &Outcome) {
         match dataset.result {
             Fate::Restored => {}
             Fate::Left => log::warning(&format!("{} stays away: {message}", dataset.dataset), None),
-            Fate::Failed => {
+            Fate::Failed | Fate::Locked => {
                 let help = dataset.help.as_deref().unwrap_or("run the same command again");
                 log::error(&format!("{}: {message}", dataset.dataset), help);
             }
@@ -246,7 +246,7 @@ fn print(outcome: &Outcome) {
     }
     outcome.warnings.iter().for_each(|warning| log::warning(warning, None));
     let number = |fate| outcome.datasets.iter().filter(|dataset| dataset.result == fate).count();
-    let failed = match number(Fate::Failed) {
+    let failed = match number(Fate::Failed) + number(Fate::Locked) {
         0 => String::new(),
         failed => format!(", {failed} failed"),
     };

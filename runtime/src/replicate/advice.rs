@@ -167,8 +167,12 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
             "what was received is kept; run it again; if that ends so too, ZFS is too old there, or the partial data are \
              of no use: `zfs receive -A {target}` on the archiver gives them up, and nothing else"
         ),
+        Some(Meaning::RestoreRunning) => {
+            "nothing was changed; a restore of this host is running, and the next run sends it".to_owned()
+        }
         Some(
             Meaning::StreamCut
+            | Meaning::BackupRunning
             | Meaning::HostKeyMismatch
             | Meaning::IdentityRefused
             | Meaning::Unreachable

@@ -92,7 +92,11 @@ impl<'a> Sender<'a> {
         match self.work(archiver, job, &mut outcome).await {
             Ok(fate) => outcome.result = fate,
             Err(stop) => {
-                outcome.result = if advice::needs_a_person(&stop) { Fate::Refused } else { Fate::Failed };
+                outcome.result = match stop.is_locked() {
+                    true => Fate::Locked,
+                    false if advice::needs_a_person(&stop) => Fate::Refused,
+                    false => Fate::Failed,
+                };
                 outcome.message = Some(stop.to_string());
                 outcome.help = Some(advice::help(&stop, job, archiver.endpoint()));
             }

@@ -21,9 +21,12 @@ let
   # Seconds between the beginnings of two scrubs.
   scrubPeriod = 2592000;
 
-  # The users that hosts log in as, with the datasets that each may receive into.
+  # The users that hosts log in as, with the datasets that each may receive into. ZFS keeps their rights by
+  # number on the volume, so the numbers are fixed, from a range that nothing else allots numbers from.
+  group = 1879048192;
   hosts = {
     dormouse-desktop = {
+      uid = 1905531592;
       key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHgPtcOQFZrz3WXijm5KnfGw0NEAmsmlL04TZlzOcfcW";
       targets = [ "archive/desktop/safe" ];
     };
@@ -35,6 +38,14 @@ let
   # `zfs send -I`, by which it comes back, and userprop for what was set on it. Without destroy and rollback
   # no host can take back what it sent.
   permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,userprop,volmode";
+
+  # What is granted, in short: while the pool has the same there is nothing to look for in all its datasets.
+  granted = builtins.hashString "sha256" (
+    builtins.toJSON [
+      permissions
+      (builtins.mapAttrs (_: host: { inherit (host) uid targets; }) hosts)
+    ]
+  );
 
   zfs = config.boot.zfs.package;
 in
@@ -63,7 +74,13 @@ in
   # Else every boot would rebuild the system that it is.
   virtualisation.amazon-init.enable = false;
   # The user data was copied there, host key and all, for everyone to read.
-  systemd.tmpfiles.rules = [ "z /etc/nixos/configuration.nix 0600 root root -" ];
+  systemd.tmpfiles.rules = [
+    "z /etc/nixos/configuration.nix 0600 root root -"
+    "d /run/dormouse-gate 0755 root root -"
+  ]
+  ++ map (
+    host: "d /run/dormouse-gate/${toString host.uid} 0700 ${toString host.uid} dormouse -"
+  ) (builtins.attrValues hosts);
   services.amazon-ssm-agent.enable = lib.mkForce false;
 
   boot.supportedFilesystems = [ "zfs" ];
@@ -99,11 +116,12 @@ in
     };
   };
 
-  users.groups.dormouse = { };
+  users.groups.dormouse.gid = group;
   users.users = {
     root.openssh.authorizedKeys.keys = [ adminKey ];
   }
   // builtins.mapAttrs (_: host: {
+    inherit (host) uid;
     isSystemUser = true;
     group = "dormouse";
     shell = pkgs.bashInteractive;
@@ -121,14 +139,32 @@ in
     targets=( "$@" )
     asked="''${SSH_ORIGINAL_COMMAND:-}"
 
-    administrator="whatever else there is to do: ssh -i <secrets>/admin/id_ed25519 root@$HOSTNAME"
+    # Limits in bytes, and in words of one command: twice what a host says.
+    longest=110000
+    longest_word=16384
+    most_words=1000
+
+    # A directory of this host's own, and the seconds that a command waits for one of the other kind.
+    locks=/run/dormouse-gate/$UID
+    patience=20
+
+    administrator="the administrator's key starts everything else: ssh -i <secrets>/admin/id_ed25519 root@$HOSTNAME"
+
+    # One entry of the journal, whatever is in the text: quoted for bash, without control characters.
+    note() {
+      local text="''${1:0:1000}"
+      systemd-cat --identifier=dormouse-gate echo "refused: ''${text@Q}"
+    }
 
     refuse() {
-      systemd-cat --identifier=dormouse-gate echo "refused: $asked"
-      echo "permission denied: a host's key does not start: $asked" >&2
+      local text="''${asked:0:1000}"
+      note "$asked"
+      echo "permission denied: a host's key does not start: ''${text//[[:cntrl:]]/?}" >&2
       echo "nothing was done; $administrator" >&2
       exit 126
     }
+
+    if [ -n "''${asked:longest}" ]; then refuse; fi
 
     # Whether this is a target, in one, or a snapshot or bookmark there.
     own() {
@@ -256,26 +292,97 @@ in
       if ! allowed "$@"; then refuse; fi
     }
 
+    # What runs now. The host reads these messages.
+    declare -A running=( [send]="a restore is running" [receive]="a backup is running" )
+
+    # Sends of a host run beside each other, and receives too, but never a send beside a receive. Each
+    # holds a shared lock of its kind, which zfs inherits and which ends with the last of them. It is taken
+    # under a third lock, held for moments only, so that two that come at once do not refuse each other.
+    enter() {
+      local kind="$1" other="$2" deadline=$((SECONDS + patience)) now refused=0
+      if [ "$holds" = "$kind" ]; then return; fi
+      exec 7>&-
+      holds=""
+      if ! exec 6>>"$locks/enter" 7>>"$locks/$kind" 8>>"$locks/$other"; then exit 1; fi
+      # A run that was refused tries its other datasets too. They do not wait again within a minute.
+      printf -v now '%(%s)T' -1
+      if [ -e "$locks/refused-$kind" ]; then read -r refused <"$locks/refused-$kind"; fi
+      if [ "$((now - refused))" -lt 60 ]; then deadline=0; fi
+      while [ -z "$holds" ]; do
+        if flock -w "$patience" 6; then
+          if flock -n -x 8 && flock -n -s 7; then holds="$kind"; fi
+          flock -u 8
+          flock -u 6
+        fi
+        if [ -n "$holds" ]; then break; fi
+        if [ "$SECONDS" -ge "$deadline" ]; then
+          printf '%(%s)T\n' -1 >"$locks/refused-$kind"
+          echo "''${running[$other]} for this host; nothing was done, try again when it has ended" >&2
+          exit 75
+        fi
+        sleep 0.2
+      done
+      exec 6>&- 8>&-
+    }
+
+    # A clone stream names its origin by GUID, in the whole pool, and ZFS asks for no right to the origin. So
+    # while a copy of this host depends on a snapshot that is not its own, this host gets nothing back.
+    no_foreign_origins() {
+      local target listed name origin
+      for target in "''${targets[@]}"; do
+        if ! listed="$(zfs list -H -r -t filesystem,volume -o name,origin "$target" 2>&1)"; then
+          if [ "$listed" = "cannot open '$target': dataset does not exist" ]; then continue; fi
+          echo "cannot list the origins of $target: $listed" >&2
+          exit 1
+        fi
+        while IFS=$'\t' read -r name origin; do
+          case "$name $origin" in
+            " ") continue ;;
+            *" -") continue ;;
+          esac
+          if own "$origin"; then continue; fi
+          note "$name is a clone of $origin: $asked"
+          echo "cannot send: $name is a clone of a snapshot that does not belong to this host" >&2
+          echo "nothing was sent; as root on the archiver: zfs destroy -r $name" >&2
+          exit 126
+        done <<<"$listed"
+      done
+    }
+
+    # Commands of a line run one after the other, and the lock stays until one of the other kind comes.
     start() {
+      case "$1 ''${2:-}" in
+        "zfs receive") enter receive send ;;
+        "zfs recv") enter receive send ;;
+        "zfs send")
+          # A dry run sends nothing.
+          if [ "''${3:-}" != -n ]; then
+            enter send receive
+            no_foreign_origins
+          fi
+          ;;
+      esac
       "$@"
     }
 
-    # A host may pack its streams (`stream_compression`). The dot is the sign of a pipe, which no user
-    # data may have.
+    # A host may pack its streams (`stream_compression`). The question mark is the sign of a pipe, which
+    # no user data may have.
     unpack=""
-    packed='^zstd -q -d -c . [{] (.*); [}]$'
     commands="$asked"
-    if [[ $asked =~ $packed ]]; then
-      unpack=1
-      commands="''${BASH_REMATCH[1]}"
-    fi
+    case "$asked" in
+      "zstd -q -d -c "?" { "*"; }")
+        unpack=1
+        commands="''${asked:18:-3}"
+        ;;
+    esac
 
-    # Does something with each command, until one fails. `&&` is in no word, but between commands.
+    # Runs a function for each command, until one fails. `&&` is in no word, but between commands.
     each() {
       local word command=()
       for word in "''${words[@]}" "&&"; do
         if [ "$word" != "&&" ]; then
           command+=( "$word" )
+          if [ -n "''${command[most_words]+more}" ]; then refuse; fi
           continue
         fi
         if "$1" "''${command[@]}"; then :; else exit; fi
@@ -288,30 +395,37 @@ in
       exec zfs list -r -o name,used,logicalused "''${targets[@]}"
     fi
 
+    # A look at a text takes as long as the text, so the command is read in blocks, of which none is
+    # used up before the next one is there.
     plain='^[A-Za-z0-9_./:@%=,+#-]+'
-    quoted="^'([^'&]*)'"
+    quoted="^[^'&]+"
     inside='^[^"\$`&]+'
     escaped='^\\(["\$`])'
     open=""
     words=()
     word=""
     begun=""
-    rest="$commands "
+    commands+=" "
+    at=0
+    rest="''${commands:0:512}"
     while [ -n "$rest" ]; do
-      if [ -n "$open" ] && [[ $rest =~ $inside ]]; then
+      took=""
+      if [ "$open" = "'" ] && [[ $rest =~ $quoted ]]; then
         word+="''${BASH_REMATCH[0]}"
-      elif [ -n "$open" ] && [[ $rest =~ $escaped ]]; then
+      elif [ "$open" = '"' ] && [[ $rest =~ $inside ]]; then
+        word+="''${BASH_REMATCH[0]}"
+      elif [ "$open" = '"' ] && [[ $rest =~ $escaped ]]; then
         word+="''${BASH_REMATCH[1]}"
-      elif [[ $rest =~ ^\" ]]; then
-        if [ -n "$open" ]; then open=""; else open=1; fi
-        begun=1
+      elif [ -n "$open" ] && [ "''${rest:0:1}" = "$open" ]; then
+        took="$open"
+        open=""
       elif [ -n "$open" ]; then
         refuse
+      elif [[ $rest =~ ^[\"\'] ]]; then
+        open="''${BASH_REMATCH[0]}"
+        begun=1
       elif [[ $rest =~ $plain ]]; then
         word+="''${BASH_REMATCH[0]}"
-        begun=1
-      elif [[ $rest =~ $quoted ]]; then
-        word+="''${BASH_REMATCH[1]}"
         begun=1
       elif [[ $rest =~ ^" "("&& ")? ]]; then
         if [ -n "$begun" ]; then words+=( "$word" ); fi
@@ -321,7 +435,13 @@ in
       else
         refuse
       fi
-      rest="''${rest#"''${BASH_REMATCH[0]}"}"
+      if [ -z "$took" ]; then took="''${BASH_REMATCH[0]}"; fi
+      if [ -n "''${word:longest_word}" ]; then refuse; fi
+      rest="''${rest#"$took"}"
+      if [ -z "''${rest:15}" ]; then
+        at=$((at + 512))
+        rest+="''${commands:at:512}"
+      fi
     done
     if [ -n "$open" ]; then refuse; fi
     each check
@@ -417,7 +537,81 @@ in
         zfs list -H -o name "$1" >/dev/null 2>&1
       }
 
-      # The first receive creates the target, which its parent must allow; whoever creates it
+      # Targets, and the user of each.
+      targets=()
+      users=()
+    ''
+    + lib.concatMapStrings (
+      user:
+      lib.concatMapStrings (target: ''
+        targets+=( ${lib.escapeShellArg target} )
+        users+=( ${lib.escapeShellArg user} )
+      '') hosts.${user}.targets
+    ) (builtins.attrNames hosts)
+    + ''
+
+      # Whether this configuration grants what a line of `zfs allow` says, the section's name first.
+      is_wanted() {
+        local dataset="$1" line="$2" i user target
+        for i in "''${!targets[@]}"; do
+          user="''${users[i]}" target="''${targets[i]}"
+          if [ "$dataset" = "''${target%/*}" ]; then
+            case "$line" in
+              "Local user $user create,mount,receive") return 0 ;;
+              "Create "${permissions}) return 0 ;;
+            esac
+          fi
+          case "$dataset/" in
+            "$target"/*)
+              if [ "$line" = "Local+Descendent user $user "${permissions} ]; then return 0; fi
+              ;;
+          esac
+        done
+        return 1
+      }
+
+      # Takes back what a dataset grants by itself and this configuration does not: to users of older
+      # images, whose numbers may be others' today, to hosts that left, and to those that moved.
+      revoke() {
+        local dataset="$1" listed line section="" own="" who
+        listed="$(zfs allow "$dataset")"
+        while IFS= read -r line; do
+          case "$line" in
+            "---- Permissions on "*)
+              line="''${line#"---- Permissions on $dataset "}"
+              own=""
+              if [ -z "''${line//-/}" ]; then own=1; fi
+              continue
+              ;;
+            *:)
+              section="''${line%% *}"
+              continue
+              ;;
+          esac
+          line="''${line#"''${line%%[![:space:]]*}"}"
+          if [ -z "$own" ]; then continue; fi
+          if [ -z "$line" ]; then continue; fi
+          if is_wanted "$dataset" "$section $line"; then continue; fi
+          echo "$dataset: revoking $section $line"
+          who="''${line#* }"
+          who="''${who#"(unknown: "}"
+          who="''${who%% *}"
+          who="''${who%)}"
+          case "$section $line" in
+            "Permission "*) zfs unallow -s "''${line%% *}" "$dataset" ;;
+            "Create "*) zfs unallow -c "$dataset" ;;
+            *" user "*) zfs unallow -u "$who" "$dataset" ;;
+            *" group "*) zfs unallow -g "$who" "$dataset" ;;
+            *" everyone "*) zfs unallow -e "$dataset" ;;
+            *)
+              echo "cannot read the rights on $dataset: $line" >&2
+              return 1
+              ;;
+          esac
+        done <<<"$listed"
+      }
+
+      # The first receive creates the target, which its parent must allow; the host that creates it
       # may go on with it. The parent itself is made by `dormouse up`.
       delegate() {
         local user="$1" target="$2" parent="''${2%/*}"
@@ -429,13 +623,47 @@ in
           zfs allow -u "$user" ${permissions} "$target"
         fi
       }
+
+      # All datasets after a change of the configuration; otherwise those that rights are granted on, and
+      # those above them.
+      places() {
+        local dataset
+        if [ "$before" != ${granted} ]; then
+          zfs list -H -r -t filesystem,volume -o name ${lib.escapeShellArg pool}
+          return
+        fi
+        for dataset in "''${targets[@]}"; do
+          while :; do
+            if exists "$dataset"; then echo "$dataset"; fi
+            case "$dataset" in
+              */*) dataset="''${dataset%/*}" ;;
+              *) break ;;
+            esac
+          done
+        done
+      }
+
+      before="$(zfs get -H -s local -o value dormouse:granted ${lib.escapeShellArg pool})"
+      places="$(places)"
+      declare -A seen
+      while IFS= read -r place; do
+        if [ -z "$place" ]; then continue; fi
+        if [ -n "''${seen["$place"]:-}" ]; then continue; fi
+        seen["$place"]=1
+        revoke "$place"
+      done <<<"$places"
     ''
     + lib.concatMapStrings (
       user:
       lib.concatMapStrings (target: ''
         delegate ${lib.escapeShellArgs [ user target ]}
       '') hosts.${user}.targets
-    ) (builtins.attrNames hosts);
+    ) (builtins.attrNames hosts)
+    + ''
+      if [ "$before" != ${granted} ]; then
+        zfs set dormouse:granted=${granted} ${lib.escapeShellArg pool}
+      fi
+    '';
     preStop = ''
       if zpool list ${lib.escapeShellArg pool}; then
         zpool export ${lib.escapeShellArg pool}
