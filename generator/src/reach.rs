@@ -15,6 +15,21 @@ pub const GROUP: u32 = 1_879_048_192;
 /// The last number for a host's user.
 pub const LAST_UID: u32 = 2_147_352_575;
 
+/// What a host needs on an archiver whose root decides how copies are mounted, as `zfs allow` names it: the first
+/// three for a receive (zfs-allow(8)), `send` for a restore, `userprop` for the record of properties. A host
+/// that may neither destroy nor roll back cannot remove what it sent.
+pub const RIGHTS: &str = "create,mount,receive,send,userprop";
+
+/// What that root sets on the dataset above all copies. They inherit all but `canmount` (zfsprops(7)), which
+/// does nothing without a mount point, so importing the pool mounts nothing on any machine.
+pub const KEPT: [(&str, &str); 5] = [
+    ("canmount", "off"),
+    ("com.sun:auto-snapshot", "false"),
+    ("mountpoint", "none"),
+    ("readonly", "on"),
+    ("volmode", "none"),
+];
+
 /// Hexadecimal digits of the hash that keeps shortened names apart.
 const HASH_DIGITS: usize = 8;
 

@@ -55,6 +55,8 @@ pub struct Restore<'a> {
     pub recursive: bool,
     /// Whether what was set on the datasets is set again.
     pub sets_properties: bool,
+    /// Whether records count that this host's key did not sign.
+    pub accepts_properties: bool,
     /// Mount points that may be set wherever they are.
     pub mountpoints: Vec<String>,
     /// What it takes the place of in the end, if that is asked for.

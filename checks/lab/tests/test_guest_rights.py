@@ -53,6 +53,10 @@ def machine(site: Site, generated: Archiver, baked: Path, volume: Disk) -> Itera
     instance.kill()
 
 
+def zfs_has(instance: Instance, dataset: str) -> bool:
+    return instance.run(["zfs", "list", "-H", dataset], check=False).code == 0
+
+
 def rights(instance: Instance, dataset: str) -> list[str]:
     """What a dataset grants by itself."""
     lines = instance.run(["zfs", "allow", dataset]).stdout.splitlines()
@@ -70,7 +74,33 @@ def test_only_what_the_configuration_grants_is_left(machine: Instance) -> None:
     granted = machine.run(["zfs", "allow", "archive/laptop/safe"]).stdout
     assert OLD_UID not in granted and "destroy" not in granted and "dormouse-desktop" not in granted, granted
     assert any(line.startswith("user dormouse-laptop ") for line in rights(machine, "archive/laptop/safe"))
-    assert "user dormouse-desktop create,mount,receive" in rights(machine, "archive/desktop")
+    # With ZFS 2.4 a host may add to its copies, and `zfs receive -F` is denied.
+    append = "receive:append" if machine.run(["zfs", "version"]).stdout.startswith("zfs-2.4") else "receive"
+    assert f"user dormouse-desktop create,mount,{append}" in rights(machine, "archive/desktop")
+
+
+def test_the_pool_keeps_every_copy_unmounted_and_read_only(machine: Instance, generated: Archiver) -> None:
+    """Also on another machine: what a stream sets, a host may not set, and what a copy inherits mounts nothing."""
+    desktop = generated.host("desktop")
+    source = "archive/origin"
+    machine.run(["zfs", "create", "-o", "mountpoint=/run/taken", "-o", "canmount=on", "-o", "readonly=off", source])
+    machine.run(["zfs", "snapshot", f"{source}@s"])
+    machine.run(["zfs", "hold", "thief", f"{source}@s"])
+    machine.run(["sh", "-c", f"zfs send -p -h {source}@s >/run/stream && chmod 644 /run/stream"])
+    machine.run(["zfs", "release", "thief", f"{source}@s"])
+    machine.run(["zfs", "destroy", "-r", source])
+    copy = "archive/desktop/safe"
+    gate = f"SSH_ORIGINAL_COMMAND='zfs receive -s -u {copy}' bash /etc/dormouse/gate desktop {copy}"
+    received = machine.run(["runuser", "-u", desktop.user, "--", "sh", "-c", f"{gate} </run/stream"], check=False)
+    assert "permission denied" in received.stderr and zfs_has(machine, copy), received
+    columns = ["mountpoint", "readonly", "mounted", "com.sun:auto-snapshot"]
+    for dataset in ("archive/laptop/safe", copy):
+        listed = machine.run(["zfs", "list", "-H", "-o", ",".join(columns), dataset]).stdout.split()
+        assert listed == ["none", "on", "no", "false"], (dataset, listed)
+    assert machine.run(["zfs", "holds", "-H", f"{copy}@s"]).stdout == ""
+    machine.run(["zfs", "mount", "-a"])
+    assert "archive" not in machine.run(["cat", "/proc/mounts"]).stdout
+    machine.run(["zfs", "destroy", "-r", copy])
 
 
 def test_what_is_granted_stays_over_another_start(machine: Instance) -> None:
@@ -87,4 +117,25 @@ def test_users_have_the_numbers_of_the_configuration(machine: Instance, generate
     for host in ("desktop", "laptop"):
         uid = machine.run(["id", "-u", f"dormouse-{host}"]).stdout.strip()
         assert f"uid = {uid};" in generated.configuration
-        assert machine.run(["stat", "-c", "%u %a", f"/run/dormouse-gate/{uid}"]).stdout == f"{uid} 700\n"
+        assert machine.run(["stat", "-c", "%u %a", f"/run/dormouse-gate/dormouse-{host}"]).stdout == f"{uid} 700\n"
+
+
+def test_a_clone_of_another_hosts_snapshot_is_not_sent(machine: Instance, generated: Archiver) -> None:
+    """As a forged clone stream leaves it; root makes it here."""
+    laptop, desktop = generated.host("laptop"), generated.host("desktop")
+    machine.run(["zfs", "snapshot", "archive/laptop/safe@s"])
+    assert machine.enter(laptop, ["zfs", "send", "archive/laptop/safe@s"]).code == 0
+    assert machine.enter(desktop, ["zfs", "create", "-u", "archive/desktop/safe"]).code == 0
+    machine.run(["zfs", "snapshot", "archive/desktop/safe@s"])
+    created = machine.run(["zfs", "allow", "archive/desktop/safe"]).stdout
+    # The next wake grants what the target has.
+    machine.run(["systemctl", "restart", "dormouse-pool.service"])
+    assert machine.enter(desktop, ["zfs", "send", "archive/desktop/safe@s"]).code == 0, created
+    machine.run(["zfs", "clone", "-o", "canmount=off", "archive/laptop/safe@s", "archive/desktop/safe/steal"])
+    machine.run(["zfs", "snapshot", "archive/desktop/safe/steal@n"])
+    for snapshot in ("archive/desktop/safe/steal@n", "archive/desktop/safe@s"):
+        refused = machine.enter(desktop, ["zfs", "send", snapshot])
+        assert refused.code == 126 and "cannot send: archive/desktop/safe/steal is a clone" in refused.stderr, refused
+    assert machine.enter(laptop, ["zfs", "send", "archive/laptop/safe@s"]).code == 0
+    machine.run(["zfs", "destroy", "-r", "archive/desktop/safe/steal"])
+    assert machine.enter(desktop, ["zfs", "send", "archive/desktop/safe@s"]).code == 0

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minijinja::{Value, context};
 
-use super::Artifact;
+use super::{Artifact, gate};
 use crate::inputs::Inputs;
 use crate::keyring::KeyId;
 use crate::layout;
@@ -41,8 +41,11 @@ fn values(inputs: &Inputs, name: &str, archiver: &Archiver, machine: &Ec2) -> Re
         scrub_period => scrub_period(archiver.scrub),
         retention => archiver.retention.as_ref().map(retention),
         group => reach::GROUP,
+        rights => reach::RIGHTS,
+        kept => reach::KEPT,
+        gate => gate::text(inputs, archiver)?,
         hosts => hosts(inputs, name, archiver)?,
-        admin_key => inputs.public(&KeyId::admin())?.key(),
+        admin_key => inputs.public(&KeyId::admin(inputs.spec))?.key(),
         state_version => machine.image.nixos.as_deref().unwrap_or(DEFAULT_STATE_VERSION),
         host_id => reach::short_hash(&format!("{}/{name}", spec.name)),
     })
@@ -53,15 +56,10 @@ fn hosts(inputs: &Inputs, name: &str, archiver: &Archiver) -> Result<BTreeMap<St
     let mut users = BTreeMap::new();
     for (host_name, host) in inputs.hosts_of(name) {
         let key = inputs.public(&KeyId::host(host_name, host))?.key();
-        let targets: Vec<String> = host
-            .replications
-            .values()
-            .filter(|replication| replication.archiver == name)
-            .map(|replication| replication.target.to_string())
-            .collect();
+        let targets = gate::targets(host, name);
         users.insert(
             reach::login(archiver, host_name),
-            context! { uid => reach::uid(host_name), key, targets },
+            context! { uid => reach::uid(host_name), name => host_name, key, targets },
         );
     }
     Ok(users)

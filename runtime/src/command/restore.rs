@@ -54,6 +54,9 @@ pub struct Arguments {
     /// Also data that come back unencrypted though they were encrypted at home
     #[arg(long)]
     accept_unencrypted: bool,
+    /// Set properties from a record on the archiver that this host did not sign
+    #[arg(long)]
+    accept_properties: bool,
     /// Set this mount point though it is outside that of the dataset above, at a system directory or at a directory
     /// that is not empty; may be given again
     #[arg(long, value_name = "PATH")]
@@ -133,8 +136,15 @@ impl Arguments {
             accepts_unencrypted: self.accept_unencrypted,
             dataset,
         };
-        let (recursive, mountpoints) = (self.recursive, self.accept_mountpoint.clone());
-        Ok(Restore { run, request, recursive, sets_properties: true, mountpoints, swap })
+        Ok(Restore {
+            run,
+            request,
+            recursive: self.recursive,
+            sets_properties: true,
+            accepts_properties: self.accept_properties,
+            mountpoints: self.accept_mountpoint.clone(),
+            swap,
+        })
     }
 
     async fn bring<'a>(&self, restore: &Restore<'a>, sessions: &mut Sessions<'a>) -> Result<Exit, Error> {

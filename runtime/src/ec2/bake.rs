@@ -239,6 +239,7 @@ fn endpoint(
         identity: machine.context.file("the administrator's private key", identity)?,
         ciphers: Vec::new(),
         compresses: false,
+        owns_mounts: false,
         program: machine.context.ssh_program.clone(),
     })
 }

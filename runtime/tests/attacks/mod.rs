@@ -29,6 +29,7 @@ fn impatient(folder: &Path) {
 fn begin(folder: &Path, asked: &str) -> Child {
     Command::new("/bin/bash")
         .arg(folder.join("gate"))
+        .arg("home")
         .args(TARGETS)
         .env("SSH_ORIGINAL_COMMAND", asked)
         .env("PATH", folder)

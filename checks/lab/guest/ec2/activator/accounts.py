@@ -2,6 +2,7 @@
 
 import grp
 import pwd
+import time
 from typing import Any
 
 from .run import run
@@ -49,9 +50,18 @@ def make_user(name: str, user: dict[str, Any], there: pwd.struct_passwd | None) 
 def remove(users: list[str], groups: list[str]) -> None:
     """Takes away what the generation before had made."""
     for name in users:
+        # NixOS removes an account whatever still runs for it, such as a manager that lingers; userdel refuses.
+        run("pkill", "-KILL", "-U", name, check=False)
+        wait_for_processes(name)
         run("userdel", name)
     for group in groups:
         run("groupdel", group)
+
+
+def wait_for_processes(user: str) -> None:
+    deadline = time.monotonic() + 30
+    while run("pgrep", "-U", user, check=False) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def shell(user: dict[str, Any]) -> str:
