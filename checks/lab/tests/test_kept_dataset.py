@@ -1,4 +1,4 @@
-"""A NAS whose root keeps copies unmounted and read-only, below one dataset."""
+"""A NAS whose root keeps copies unmounted and read-only, below one dataset, and confines hosts to the gate."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ import pytest
 from checks.lab import pool, tree
 from checks.lab.cycle import SOURCE
 from checks.lab.pool import zfs
-from checks.lab.product import SAFE, Product
+from checks.lab.process import Result
+from checks.lab.product import FOLDER, SAFE, Product
 from checks.lab.vm import Vm
 
 KEPT = "vault/dormouse"
@@ -22,15 +23,21 @@ def host_of_a_nas(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator
     archiver = product.lab.archiver
     archiver.run(["useradd", "--create-home", "--password", "*", USER])
     archiver.run(["install", "-d", "-o", USER, "-m", "700", f"/home/{USER}/.ssh"])
-    archiver.put(f"/home/{USER}/.ssh/authorized_keys", archiver.get("/root/.ssh/authorized_keys"))
-    archiver.run(["chown", USER, f"/home/{USER}/.ssh/authorized_keys"])
     product.replications["safe"] = {**SAFE, "target": COPY}
     spec = product.make_spec()
-    spec["archivers"]["archiver"]["provider"] |= {"user": USER, "dataset": KEPT}
+    spec["archivers"]["archiver"]["provider"] |= {"user": USER, "dataset": KEPT, "gate": True}
     monkeypatch.setattr(product, "make_spec", lambda: spec)
     product.generate()
     product.install_home()
+    generated = product.generated / "archivers/archiver"
+    archiver.put(f"/home/{USER}/.ssh/authorized_keys", (generated / "authorized_keys").read_bytes())
+    archiver.run(["chown", USER, f"/home/{USER}/.ssh/authorized_keys"])
+    archiver.run(["install", "-d", "/etc/dormouse"])
+    archiver.put("/etc/dormouse/gate", (generated / "gate").read_bytes(), 0o644)
+    archiver.put("/etc/tmpfiles.d/dormouse-gate.conf", (generated / "gate.tmpfiles").read_bytes(), 0o644)
+    archiver.run(["systemd-tmpfiles", "--create", "/etc/tmpfiles.d/dormouse-gate.conf"])
     yield product
+    archiver.run(["rm", "-rf", "/etc/dormouse", "/etc/tmpfiles.d/dormouse-gate.conf", "/run/dormouse-gate"])
     archiver.run(["userdel", "-r", USER], check=False)
 
 
@@ -38,6 +45,12 @@ def settings(archiver: Vm, dataset: str) -> str:
     """All that is set on a dataset and those below, and where each value comes from."""
     columns = ["-o", "name,property,value,source", "-s", "local,default,inherited,received,temporary"]
     return zfs(archiver, "get", "-H", "-r", *columns, "all", dataset).stdout
+
+
+def as_host(product: Product, command: str) -> Result:
+    """Runs a command on the archiver with the host's key."""
+    ssh = ["ssh", "-F", f"{FOLDER}/generated/hosts/home/ssh_config", "-o", "BatchMode=yes", "archiver", command]
+    return product.lab.home.run(ssh, check=False)
 
 
 def finding(product: Product) -> dict[str, str]:
@@ -53,7 +66,8 @@ def test_a_nas_keeps_copies_unmounted_whatever_a_host_sends(nas: Product) -> Non
     missing = finding(nas)
     assert missing["state"] == "bad", missing
     archiver.run(["sh", "-c", missing["fix"].split("`")[1]])
-    assert finding(nas)["state"] == "good"
+    made = finding(nas)
+    assert made["state"] == "good", made
 
     zfs(home, "create", f"{SOURCE}/child")
     zfs(home, "create", "-V", "8M", f"{SOURCE}/disk")
@@ -87,6 +101,12 @@ def test_a_nas_keeps_copies_unmounted_whatever_a_host_sends(nas: Product) -> Non
     assert restored.code == 0, restored
     record = json.loads(pool.value(archiver, "dormouse:properties", COPY))
     assert record["of"] == SOURCE and record["mac"], record
+
+    # The host's key starts nothing else.
+    for command in (f"zfs destroy {COPY}@one", f"zfs receive -F {COPY}", "zfs list vault/media", "id"):
+        refused = as_host(nas, command)
+        assert refused.code == 126 and "permission denied" in refused.stderr, refused
+    assert tree.guids(home, SOURCE).items() <= tree.guids(archiver, COPY).items()
 
     # What somebody changes is noticed.
     zfs(archiver, "set", "readonly=off", KEPT)
