@@ -64,7 +64,7 @@ def of_ssh(example: Example, name: str, found: dict) -> Iterator[str]:
     """What differs in who may log in, and how."""
     hosts = targets(example, name)
     keys = {
-        login(example, host, name): [(["bash", GATE, *hosts[host]], example.public_key("hosts", host))]
+        login(example, host, name): [(["bash", GATE, host, *hosts[host]], example.public_key("hosts", host))]
         for host in hosts
     }
     keys["root"] = [([], example.public_key(".", "admin"))]

@@ -183,11 +183,14 @@ def service_config(host: dict, replication: str, name: str, secrets: str, provid
     loaded = [f"{path.replace('/', '_')}:{folder}/{path}" for path in (identity, user_data)]
     loaded.append(f"aws-credentials:{folder}/aws-credentials")
     reported = credentials(report_secrets(sinks))
+    record_key = f"hosts/{name}/record_key"
+    signing = credentials({record_key.replace("/", "_"): f"{folder}/{record_key}"})
+    optional = {key: signing[key] + reported[key] for key in reported}
     return {
         "ExecStartPre": spec["exec_start_pre"],
-        "LoadCredential": (loaded if provider == "ec2" else loaded[:1]) + reported["LoadCredential"],
+        "LoadCredential": (loaded if provider == "ec2" else loaded[:1]) + optional["LoadCredential"],
         "ReadWritePaths": written(sinks),
-        "SetCredential": reported["SetCredential"],
+        "SetCredential": optional["SetCredential"],
         "TimeoutStartSec": seconds(spec["timeout"]),
         "Type": "oneshot",
         "User": "dormouse",

@@ -28,7 +28,8 @@ CONTROLS = [
     ("a bar above the key", lambda text: "# a|b\n" + text),
     ("the key as a comment", lambda text: text.replace("SSH_HOST_ED25519_KEY:", "# SSH_HOST_ED25519_KEY:")),
     ("no public key", lambda text: text.replace("SSH_HOST_ED25519_KEY_PUB:", "# ")),
-    ("a channel", lambda text: text + "### https://channels.nixos.org/nixos-unstable nixos\n"),
+    ("no script", lambda text: text.replace("#!/usr/bin/env bash\n", "")),
+    ("half a configuration", lambda text: text.replace("DORMOUSE_CONFIGURATION\ngzip", "gzip")),
     ("keys alone", lambda text: "\n".join(line for line in text.splitlines() if line.startswith("SSH_"))),
     ("too many bytes", lambda text: text + "#" * MAX_BYTES),
 ]
@@ -51,6 +52,7 @@ class Image:
         """Runs the services below `folder`; returns how they called NixOS' programs."""
         for name in FOLDERS:
             (folder / name[1:]).mkdir(parents=True)
+        user_data = user_data.replace("/etc/nixos", f"{folder}/etc/nixos")
         (folder / "etc/ec2-metadata/user-data").write_text(user_data)
         calls = folder / "calls"
         calls.touch()

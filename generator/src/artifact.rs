@@ -2,6 +2,7 @@
 
 mod authorized_keys;
 mod configuration;
+mod gate;
 mod home;
 mod iam_policy;
 mod keys;
@@ -58,13 +59,14 @@ impl Artifact {
 type Make = fn(&Inputs, &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>>;
 
 /// Every kind of artifact by the name of its module. The manifest sums up all others.
-pub(crate) const KINDS: [(&str, Make); 12] = [
+pub(crate) const KINDS: [(&str, Make); 13] = [
     ("spec_json", spec_json::make),
     ("keys", keys::make),
     ("known_hosts", known_hosts::make),
     ("configuration", configuration::make),
     ("iam_policy", iam_policy::make),
     ("authorized_keys", authorized_keys::make),
+    ("gate", gate::make),
     ("nixos", nixos::make),
     ("home", home::make),
     ("ssh_config", ssh_config::make),

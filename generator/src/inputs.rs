@@ -9,12 +9,15 @@ use crate::keyring::{KeyId, KeyPair, Keyring, given_host_key};
 use crate::layout;
 use crate::problem::Problem;
 use crate::public_key::PublicKey;
+use crate::secret::Secret;
 use crate::spec::{Archiver, Ec2, Host, Provider, Spec};
 use crate::template::Templates;
 
 pub(crate) struct Inputs<'a> {
     pub(crate) spec: &'a Spec,
     pub(crate) keys: BTreeMap<KeyId, KeyPair>,
+    /// By host, where there is a seed.
+    pub(crate) record_keys: BTreeMap<&'a str, Secret>,
     templates: Templates,
 }
 
@@ -23,7 +26,13 @@ impl<'a> Inputs<'a> {
         let templates = Templates::new().map_err(|error| defect(&error))?;
         let derive = |id: KeyId| keyring.key(&spec.name, &id).map(|pair| (id, pair));
         let keys = KeyId::all(spec).into_iter().map(derive).collect::<Result<_, _>>();
-        Ok(Self { spec, keys: keys.map_err(|error| defect(&error))?, templates })
+        let keys = keys.map_err(|error| defect(&error))?;
+        let mut record_keys = BTreeMap::new();
+        for host in spec.hosts.keys() {
+            let key = keyring.record_key(&spec.name, host).map_err(|error| defect(&error))?;
+            record_keys.extend(key.map(|key| (host.as_str(), key)));
+        }
+        Ok(Self { spec, keys, record_keys, templates })
     }
 
     /// A public key that the spec derives.

@@ -60,8 +60,8 @@ impl KeyId {
 
     /// The administrator's identity.
     #[must_use]
-    pub fn admin() -> Self {
-        Self { purpose: Purpose::Admin, name: "admin".to_owned(), epoch: 1 }
+    pub fn admin(spec: &Spec) -> Self {
+        Self { purpose: Purpose::Admin, name: "admin".to_owned(), epoch: spec.admin.epoch }
     }
 
     /// All keys that a spec derives: none for an archiver that brings its own, and the
@@ -74,7 +74,7 @@ impl KeyId {
             .filter(|(_, archiver)| given_host_key(archiver).is_none())
             .map(|(name, archiver)| Self::archiver(name, archiver));
         let hosts = spec.hosts.iter().map(|(name, host)| Self::host(name, host));
-        let admin = has_ec2(spec).then(Self::admin);
+        let admin = has_ec2(spec).then(|| Self::admin(spec));
         archivers.chain(hosts).chain(admin).collect()
     }
 
@@ -161,13 +161,35 @@ impl Keyring {
             }
         }
     }
+
+    /// The key that signs a host's records of properties, in hexadecimal and a newline; none without the seed.
+    /// It is not derived from the host's ssh key, so that whoever steals that cannot sign.
+    ///
+    /// # Errors
+    /// None in a program that was tested.
+    pub fn record_key(&self, spec_name: &str, host: &str) -> Result<Option<Secret>, ssh_key::Error> {
+        let Self::Seed(seed) = self else { return Ok(None) };
+        let key = expand(seed, &format!("dormouse/1/record/{spec_name}/{host}"))?;
+        let mut text = Vec::with_capacity(2 * Seed::BYTES + 1);
+        for byte in key.iter() {
+            let digits = [byte >> 4, byte & 0xf].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+            text.extend(digits);
+        }
+        text.push(b'\n');
+        Ok(Some(Secret::new(text)))
+    }
+}
+
+/// 32 bytes that depend on the seed and on `info`.
+fn expand(seed: &Seed, info: &str) -> Result<Zeroizing<[u8; Seed::BYTES]>, ssh_key::Error> {
+    let mut secret = Zeroizing::new([0; Seed::BYTES]);
+    let hkdf = Hkdf::<Sha256>::new(None, seed.bytes());
+    hkdf.expand(info.as_bytes(), secret.as_mut()).map_err(|_| ssh_key::Error::Crypto)?;
+    Ok(secret)
 }
 
 fn derive(seed: &Seed, id: &KeyId, comment: String) -> Result<KeyPair, ssh_key::Error> {
-    let mut secret = Zeroizing::new([0; Seed::BYTES]);
-    Hkdf::<Sha256>::new(None, seed.bytes())
-        .expand(id.info().as_bytes(), secret.as_mut())
-        .map_err(|_| ssh_key::Error::Crypto)?;
+    let secret = expand(seed, &id.info())?;
     let pair = KeypairData::from(Ed25519Keypair::from_seed(&secret));
     let key = PrivateKey::new(pair, comment)?;
     let text = key.to_openssh(LineEnding::LF)?;

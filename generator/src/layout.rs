@@ -27,6 +27,12 @@ pub fn host_identity(host: &str) -> String {
     format!("hosts/{host}/id_ed25519")
 }
 
+/// The key that signs a host's records of properties, in the secrets folder.
+#[must_use]
+pub fn record_key(host: &str) -> String {
+    format!("hosts/{host}/record_key")
+}
+
 /// An archiver's host key, in the secrets folder; its public half ends in `.pub`.
 #[must_use]
 pub fn archiver_host_key(archiver: &str) -> String {

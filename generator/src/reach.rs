@@ -7,6 +7,29 @@ use crate::spec::{Archiver, Provider};
 /// Longest user name of Linux in bytes (`LOGIN_NAME_MAX` of shadow and systemd is 32 with NUL).
 const LONGEST_USER: usize = 31;
 
+/// The group that all hosts' users have on an EC2 archiver, and the first of the numbers that are for them.
+/// Neither systemd nor a distribution allots any from here to [`LAST_UID`]: containers end below, and the
+/// "foreign" range begins above (systemd, "Users, Groups, UIDs and GIDs on systemd Systems").
+pub const GROUP: u32 = 1_879_048_192;
+
+/// The last number for a host's user.
+pub const LAST_UID: u32 = 2_147_352_575;
+
+/// What a host needs on an archiver whose root decides how copies are mounted, as `zfs allow` names it: the first
+/// three for a receive (zfs-allow(8)), `send` for a restore, `userprop` for the record of properties. A host
+/// that may neither destroy nor roll back cannot remove what it sent.
+pub const RIGHTS: &str = "create,mount,receive,send,userprop";
+
+/// What that root sets on the dataset above all copies. They inherit all but `canmount` (zfsprops(7)), which
+/// does nothing without a mount point, so importing the pool mounts nothing on any machine.
+pub const KEPT: [(&str, &str); 5] = [
+    ("canmount", "off"),
+    ("com.sun:auto-snapshot", "false"),
+    ("mountpoint", "none"),
+    ("readonly", "on"),
+    ("volmode", "none"),
+];
+
 /// Hexadecimal digits of the hash that keeps shortened names apart.
 const HASH_DIGITS: usize = 8;
 
@@ -37,6 +60,16 @@ fn ec2_user(host_name: &str) -> String {
     format!("{kept}-{}", short_hash(host_name))
 }
 
+/// The number of a host's user on an EC2 archiver, from its name alone: ZFS keeps rights by number, on a
+/// volume that outlives every image, so no host may ever get the number of another.
+#[must_use]
+pub fn uid(host_name: &str) -> u32 {
+    let digest = Sha256::digest(format!("dormouse uid\0{host_name}"));
+    let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let offset = number % u64::from(LAST_UID - GROUP);
+    GROUP + 1 + u32::try_from(offset).unwrap_or_default()
+}
+
 /// The first digits of a text's SHA-256.
 pub(crate) fn short_hash(text: &str) -> String {
     Sha256::digest(text).iter().take(HASH_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
@@ -52,5 +85,12 @@ mod tests {
         let (a, b) = (ec2_user(&format!("{}a", "x".repeat(40))), ec2_user(&format!("{}b", "x".repeat(40))));
         assert_eq!((a.len(), b.len()), (LONGEST_USER, LONGEST_USER));
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_hosts_number_never_changes_and_lies_in_the_range_that_is_free() {
+        assert_eq!((uid("desktop"), uid("laptop")), (1_905_531_592, 2_120_563_261));
+        let names = (0..10_000).map(|n| format!("host{n}"));
+        assert!(names.map(|name| uid(&name)).all(|uid| uid > GROUP && uid <= LAST_UID));
     }
 }

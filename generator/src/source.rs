@@ -50,20 +50,35 @@ impl Source {
         let Some(Value::Object(root)) = &document.root else { return None };
         let entry =
             last_property(root, section)?.value.as_object().and_then(|all| last_property(all, name))?;
-        let object = entry.value.as_object()?;
-        let (place, text) = match (last_property(object, "epoch"), object.properties.first()) {
-            (Some(present), _) => (bytes(&present.value), epoch.to_string()),
+        Some(self.with_field(entry.value.as_object()?, "epoch", &epoch.to_string()))
+    }
+
+    /// The text with this epoch of the administrator's key; all other bytes stay. None when it is no object.
+    #[must_use]
+    pub fn with_admin_epoch(&self, epoch: u32) -> Option<String> {
+        let document = self.document();
+        let Some(Value::Object(root)) = &document.root else { return None };
+        Some(match last_property(root, "admin") {
+            Some(entry) => self.with_field(entry.value.as_object()?, "epoch", &epoch.to_string()),
+            None => self.with_field(root, "admin", &format!("{{ \"epoch\": {epoch} }}")),
+        })
+    }
+
+    /// The text with this value of a field, which is added in front where it is missing.
+    fn with_field(&self, object: &Object<'_>, field: &str, value: &str) -> String {
+        let (place, text) = match (last_property(object, field), object.properties.first()) {
+            (Some(present), _) => (bytes(&present.value), value.to_owned()),
             (None, Some(first)) => {
                 // As far from the brace, or on a line of its own, as the first field is.
                 let between = &self.text[object.start() + 1..first.start()];
                 let gap = if between.is_empty() { " " } else { between };
-                (first.start()..first.start(), format!("\"epoch\": {epoch},{gap}"))
+                (first.start()..first.start(), format!("\"{field}\": {value},{gap}"))
             }
-            (None, None) => (bytes(object), format!("{{ \"epoch\": {epoch} }}")),
+            (None, None) => (bytes(object), format!("{{ \"{field}\": {value} }}")),
         };
         let mut edited = self.text.clone();
         edited.replace_range(place, &text);
-        Some(edited)
+        edited
     }
 
     /// The tree of values with their places; empty when the text is no JSON.
@@ -238,6 +253,14 @@ mod tests {
             assert_eq!(Source::new("x", before).with_epoch("hosts", "a", 2).as_deref(), Some(after));
         }
         assert_eq!(Source::new("x", "{}").with_epoch("hosts", "a", 2), None);
+        for (before, after) in [
+            ("{ \"name\": 1 }", "{ \"admin\": { \"epoch\": 2 }, \"name\": 1 }"),
+            ("{\n  \"admin\": {}\n}", "{\n  \"admin\": { \"epoch\": 2 }\n}"),
+            ("{ \"admin\": { \"epoch\": 1 } }", "{ \"admin\": { \"epoch\": 2 } }"),
+        ] {
+            assert_eq!(Source::new("x", before).with_admin_epoch(2).as_deref(), Some(after));
+        }
+        assert_eq!(Source::new("x", "[]").with_admin_epoch(2), None);
     }
 
     #[test]

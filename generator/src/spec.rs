@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::Duration;
-use crate::name::PoolName;
+use crate::name::{DatasetName, PoolName};
 
 pub use replication::{OnConflict, Raw, Replication, StreamCompression};
 pub use report::{Healthchecks, Honeycomb, Notify, Ntfy, Otlp, Ping, Prometheus, Report, Webhook};
@@ -25,10 +25,34 @@ pub struct Spec {
     pub version: u32,
     /// Names this system in EC2 tags, keys and folders; lower-case letters, digits and hyphens.
     pub name: String,
+    /// The administrator, who is root on EC2 archivers.
+    #[serde(default, skip_serializing_if = "Admin::is_default")]
+    pub admin: Admin,
     /// Archivers by name: the machines that hold the backups. `ssh <name>` reaches one.
     pub archivers: BTreeMap<String, Archiver>,
     /// Hosts by name: the machines that are backed up.
     pub hosts: BTreeMap<String, Host>,
+}
+
+/// The administrator of a system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// Generation of the administrator's key: one more gives a new one.
+    #[serde(default = "one")]
+    pub epoch: u32,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { epoch: one() }
+    }
+}
+
+impl Admin {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A machine that keeps backups in its pool.
@@ -74,6 +98,32 @@ pub struct Archiver {
 
 /// How many automatic snapshots of each class an archiver keeps of each dataset.
 pub type Retention = BTreeMap<SnapshotClass, u32>;
+
+impl Archiver {
+    /// The dataset on which its root keeps the copies below unmounted and read-only, if it does.
+    #[must_use]
+    pub fn kept_dataset(&self) -> Option<&str> {
+        match &self.provider {
+            Provider::Ec2(_) => Some(self.pool.name.as_str()),
+            Provider::Static(machine) => machine.dataset.as_ref().map(DatasetName::as_str),
+        }
+    }
+
+    /// Whether a host's key starts only what the gate lets pass: nothing that destroys or renames.
+    #[must_use]
+    pub fn has_gate(&self) -> bool {
+        match &self.provider {
+            Provider::Ec2(_) => true,
+            Provider::Static(machine) => machine.gate,
+        }
+    }
+
+    /// Whether its root decides how copies are mounted, so that hosts set nothing about that.
+    #[must_use]
+    pub fn owns_mounts(&self) -> bool {
+        self.kept_dataset().is_some()
+    }
+}
 
 /// Where an archiver runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -122,6 +172,15 @@ pub struct Static {
     /// User that receives over ssh.
     #[serde(default = "static_user")]
     pub user: String,
+    /// Dataset above all targets on which its root keeps copies unmounted and read-only, such as
+    /// `tank/dormouse`. Hosts then need no right to decide how copies are mounted. Without it each host sets
+    /// these properties on its copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DatasetName>,
+    /// Whether hosts' keys start only what Dormouse needs there, by the generated `gate`, which root installs as
+    /// `/etc/dormouse/gate`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gate: bool,
     /// Public host key that the machine already has (`ssh-ed25519 AAAA…`); when absent, a
     /// derived host key is written to the secrets, to be installed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ pub(crate) use ssh::quote as ssh_quote;
 /// The templates by the name of their file.
 const TEMPLATES: [(&str, &str); 6] = [
     ("configuration.nix.j2", include_str!("../../templates/configuration.nix.j2")),
-    ("gate.nix.j2", include_str!("../../templates/gate.nix.j2")),
+    ("gate.sh.j2", include_str!("../../templates/gate.sh.j2")),
     ("home.nix.j2", include_str!("../../templates/home.nix.j2")),
     ("nixos.nix.j2", include_str!("../../templates/nixos.nix.j2")),
     ("prune.nix.j2", include_str!("../../templates/prune.nix.j2")),
@@ -40,6 +40,8 @@ impl Templates {
         });
         environment.add_filter("nix", |value: &Value| nix::expression(value).map(Value::from_safe_string));
         environment.add_filter("attr", |value: &Value| nix::attribute(value).map(Value::from_safe_string));
+        environment.add_filter("nix_text", |value: &Value| nix::text(value).map(Value::from_safe_string));
+        environment.add_filter("shell", |value: &Value| shell(value).map(Value::from_safe_string));
         environment.add_filter("ssh", |value: &Value| ssh::filter(value).map(Value::from_safe_string));
         environment.add_filter("line", |value: &Value| line(value).map(Value::from_safe_string));
         environment.add_filter("comment", |value: &Value| comment(value).map(Value::from_safe_string));
@@ -53,6 +55,23 @@ impl Templates {
     /// When the template wants what `values` lacks.
     pub(crate) fn render(&self, name: &str, values: Value) -> Result<String, Error> {
         self.0.get_template(name)?.render(values)
+    }
+}
+
+/// A word of a shell.
+fn shell(value: &Value) -> Result<String, Error> {
+    match value.as_str() {
+        Some(text) if !text.contains(char::is_control) => Ok(shell_quote(text)),
+        _ => Err(Error::new(ErrorKind::BadEscape, "this is not one line of text")),
+    }
+}
+
+/// A word of a shell, in quotes where it needs them.
+pub(crate) fn shell_quote(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@%+=,".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 

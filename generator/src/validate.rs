@@ -27,6 +27,7 @@ pub(crate) fn spec(spec: &Spec) -> Vec<Problem> {
         ));
     }
     problems.extend(text::name(&spec.name, &JsonPath::of(&["name"]), "the spec's name"));
+    problems.extend(archiver::epoch(spec.admin.epoch, &JsonPath::of(&["admin"])));
     for (name, archiver) in &spec.archivers {
         let path = JsonPath::of(&["archivers", name]);
         problems.extend(text::key(name, &path, "an archiver's name"));

@@ -147,21 +147,29 @@ fn what_a_client_left_running_keeps_no_archiver_awake() {
 fn a_pool_is_imported_once_and_each_host_may_receive_into_its_targets_and_send_from_them() {
     let Some(pool) = Script::of("awkward", "1st", "dormouse-pool") else { return };
     let user = "dormouse-a-host-with-a-33c2e3b7";
-    let permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,userprop,volmode";
+    let permissions = "create,mount,receive,send,userprop";
     let parent = format!("zfs [allow] [-l] [-u] [{user}] [create,mount,receive] [Cold Store.2:b/long]");
     let target = format!("zfs [allow] [-u] [{user}] [{permissions}] [Cold Store.2:b/long/My Files]");
     let import =
         "zpool [import] [-N] [-o] [cachefile=none] [-d] [/dev/disk/by-id] [Cold Store.2:b]".to_owned();
 
     let calls = pool.run();
-    assert!(calls.contains(&parent) && calls.contains(&target), "{calls:?}");
+    assert!(
+        !calls.contains(&parent) && calls.contains(&target),
+        "nothing may be made beside a target: {calls:?}"
+    );
+    for kept in
+        ["canmount=off", "com.sun:auto-snapshot=false", "mountpoint=none", "readonly=on", "volmode=none"]
+    {
+        assert!(calls.contains(&format!("zfs [set] [{kept}] [Cold Store.2:b]")), "{calls:?}");
+    }
     assert!(!calls.contains(&import) && !calls.iter().any(|call| call.starts_with("modprobe")), "{calls:?}");
 
     // Another boot, before the first backup: no module, no pool, no target.
     fs::remove_file(pool.path("zfs")).unwrap();
     pool.stand_in("modprobe", "test \"$1\" = -d");
     pool.stand_in("zpool", "test \"$1\" != list");
-    pool.stand_in("zfs", "test \"$1\" != list || test \"${5##*/}\" != 'My Files'");
+    pool.stand_in("zfs", "test \"$1 $2 $3\" != 'list -H -o' || test \"${5##*/}\" != 'My Files'");
     let calls = pool.run();
     assert_eq!(calls[..2], ["modprobe [zfs]", "modprobe [-d] [/run/current-system/kernel-modules] [zfs]"]);
     assert!(calls.contains(&import) && calls.contains(&parent) && !calls.contains(&target), "{calls:?}");
@@ -169,6 +177,83 @@ fn a_pool_is_imported_once_and_each_host_may_receive_into_its_targets_and_send_f
         |call: &String| ["destroy", "rollback", "rename", "release"].iter().any(|word| call.contains(word));
     assert!(!calls.iter().any(grants_too_much), "{calls:?}");
     assert!(!calls.iter().any(|call| call.contains("[-F]") || call.contains("[-f]")), "{calls:?}");
+}
+
+/// A `zfs` with one section of rights for each dataset, as OpenZFS 2.4 prints them, and one property of the pool.
+fn granting(rights: &[(&str, &str)], granted: &str, missing: &str) -> String {
+    let names: String = rights.iter().map(|(name, _)| format!("{name}\\n")).collect();
+    let cases: String = rights
+        .iter()
+        .map(|(name, text)| {
+            format!("'allow {name}') printf '%b' '---- Permissions on {name} ---\\n{text}' ;;\n")
+        })
+        .collect();
+    format!(
+        "case \"$1 $2\" in\n{cases}'list -H') case $3 in -r) printf '{names}' ;; -o) [ \"$5\" != '{missing}' ] ;; esac ;;\n'get -H') case $3 in -s) printf '%s' '{granted}' ;; *) case $5 in canmount) echo off ;; com.*) echo false ;; \
+         readonly) echo on ;; *) echo none ;; esac ;; esac ;;\nesac"
+    )
+}
+
+#[test]
+fn whatever_the_configuration_does_not_grant_is_taken_back_before_it_grants() {
+    let Some(pool) = Script::of("awkward", "1st", "dormouse-pool") else { return };
+    let (user, parent) = ("dormouse-a-host-with-a-33c2e3b7", "Cold Store.2:b/long");
+    let permissions = "create,mount,receive,send,userprop";
+    let target = format!("{parent}/My Files");
+    let (below, gone) = (format!("{target}/below"), "Cold Store.2:b/gone");
+    let wanted = format!("Local+Descendent permissions:\\n\\tuser {user} {permissions}\\n");
+    let at_parent = format!(
+        "Create time permissions:\\n\\t{permissions}\\nLocal permissions:\\n\\tuser {user} create,mount,receive\\n"
+    );
+    let foreign = "Permission sets:\\n\\t@all destroy,mount\\nCreate time permissions:\\n\\tdestroy\\n\
+                   Local permissions:\\n\\tuser (unknown: 997) receive\\n\\teveryone send\\n\
+                   Descendent permissions:\\n\\tgroup users mount\\n";
+    let of_another = format!("{wanted}\\tuser dormouse-1 {permissions}\\n");
+    let too_much = format!("Local permissions:\\n\\tuser {user} create,destroy,mount,receive\\n");
+    let unallowed_without = |missing: &str, rights: &[(&str, &str)]| -> Vec<String> {
+        pool.stand_in("zfs", &granting(rights, "-", missing));
+        let calls = pool.run();
+        let is_revoked = |call: &&String| call.starts_with("zfs [unallow]");
+        let last = calls.iter().rposition(|call| is_revoked(&call)).unwrap_or_default();
+        let first_grant = calls.iter().position(|call| call.starts_with("zfs [allow] [-"));
+        assert!(first_grant.is_some_and(|first| last < first), "{calls:?}");
+        assert!(calls.last().unwrap().starts_with("zfs [set] [dormouse:granted="), "{calls:?}");
+        calls.iter().filter(is_revoked).map(|call| call["zfs [unallow] ".len()..].to_owned()).collect()
+    };
+    let unallowed = |rights: &[(&str, &str)]| unallowed_without("", rights);
+    let right = [(parent, &*at_parent), (&*below, &*wanted)];
+    assert_eq!(unallowed_without(&target, &right), [""; 0], "what it grants stays");
+    assert_eq!(unallowed(&[(&*target, &*wanted)]), [""; 0], "what it grants stays");
+    let beside = [format!("[-c] [{parent}]"), format!("[-u] [{user}] [{parent}]")];
+    assert_eq!(unallowed(&right), beside, "the target is there, so nothing may be made beside it");
+    assert_eq!(
+        unallowed(&[(gone, foreign), (&*target, &*of_another), (&*below, &*too_much), (gone, &*wanted)]),
+        [
+            format!("[-s] [@all] [{gone}]"),
+            format!("[-c] [{gone}]"),
+            format!("[-u] [997] [{gone}]"),
+            format!("[-e] [{gone}]"),
+            format!("[-g] [users] [{gone}]"),
+            format!("[-u] [dormouse-1] [{target}]"),
+            format!("[-u] [{user}] [{below}]"),
+        ]
+    );
+    assert_eq!(unallowed(&[(gone, &*wanted)]), [format!("[-u] [{user}] [{gone}]")], "a target that moved");
+}
+
+#[test]
+fn while_the_configuration_stays_only_the_datasets_that_it_names_are_looked_at() {
+    let Some(pool) = Script::of("awkward", "1st", "dormouse-pool") else { return };
+    let granted = pool.run().last().unwrap().split(['=', ']']).nth(2).unwrap().to_owned();
+    let granted = granted.trim_start_matches("dormouse:granted=").to_owned();
+    let rights = [("Cold Store.2:b", "Local permissions:\\n\\tuser root mount\\n"), ("Cold Store.2:b/x", "")];
+    pool.stand_in("zfs", &granting(&rights, &granted, ""));
+    let calls = pool.run();
+    assert!(calls.contains(&"zfs [unallow] [-u] [root] [Cold Store.2:b]".to_owned()), "{calls:?}");
+    assert!(
+        !calls.iter().any(|call| call.contains("[Cold Store.2:b/x]") || call.contains("[set]")),
+        "{calls:?}"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
+use dormouse_generator::reach;
 use support::sandbox::{Ran, Sandbox};
 
 const SECRETS: &str = "home/.local/state/dormouse/home/secrets";
@@ -330,12 +331,35 @@ fn user_data_that_ec2_would_not_take() {
              \"source\": \"rpool/safe\", \"target\": \"archive/{number:03}/safe\" }} }} }},\n"
         )
     };
-    let hosts: String = (0..80).map(host).collect();
+    let hosts: String = (0..200).map(host).collect();
     sandbox.edit_spec("\"desktop\"", &format!("{hosts}\"desktop\""));
     sandbox
         .run(&[])
-        .is_one_error(2, &["archivers.archiver: its user data has", "81 hosts", "EC2 takes 16384"]);
+        .is_one_error(2, &["archivers.archiver: its user data has", "201 hosts", "EC2 takes 16384"]);
     assert!(!sandbox.path("generated").exists());
+}
+
+#[test]
+fn two_hosts_whose_users_would_have_the_same_number() {
+    let mut known = std::collections::BTreeMap::new();
+    let pair = (0..).map(|n| format!("host-{n}")).find_map(|name| {
+        let other = known.insert(reach::uid(&name), name.clone())?;
+        Some((other, name))
+    });
+    let (one, two) = pair.unwrap();
+    let host = |name: &str| {
+        format!(
+            "\"{name}\": {{ \"replications\": {{ \"safe\": {{ \"archiver\": \"archiver\", \
+             \"source\": \"rpool/safe\", \"target\": \"archive/{name}/safe\" }} }} }},\n"
+        )
+    };
+    spoiled(
+        |sandbox| sandbox.edit_spec("\"desktop\"", &format!("{}{}\"desktop\"", host(&one), host(&two))),
+        &[],
+        |ran| {
+            ran.is_one_error(2, &["would have the number of", &one, &two, "rename one of the two hosts"]);
+        },
+    );
 }
 
 #[test]

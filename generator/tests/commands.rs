@@ -139,6 +139,50 @@ fn rotate_changes_one_number_and_no_other_byte() {
 }
 
 #[test]
+fn rotate_gives_the_administrator_a_new_key() {
+    let sandbox = Sandbox::with("home");
+    sandbox.generate();
+    let key = |sandbox: &Sandbox| fs::read_to_string(sandbox.path("generated/keys/admin.pub")).unwrap();
+    let old = key(&sandbox);
+    sandbox.run(&["rotate", "--admin"]).is(0, &["admin: epoch 1 -> 2\n", "dormouse up"]);
+    sandbox.run(&["rotate", "--admin"]).is(0, &["admin: epoch 2 -> 3\n"]);
+    sandbox.generate();
+    let new = key(&sandbox);
+    assert!(new != old && new.trim_end().ends_with(":admin:3"), "{new}");
+    let configuration = sandbox.path("generated/archivers/archiver/configuration.nix");
+    let configuration = fs::read_to_string(configuration).unwrap();
+    let half = |key: &str| key.split(' ').nth(1).unwrap().to_owned();
+    assert!(configuration.contains(&half(&new)) && !configuration.contains(&half(&old)));
+    sandbox.run(&["rotate", "--admin", "desktop"]).is(2, &[]);
+    sandbox.run(&["rotate"]).is(2, &[]);
+}
+
+#[test]
+fn keys_of_a_host_that_left_the_spec_are_removed_and_nothing_else() {
+    let sandbox = Sandbox::with("fleet");
+    sandbox.generate();
+    let name = &support::example("fleet").name;
+    let hosts = format!("home/.local/state/dormouse/{name}/secrets/hosts");
+    let of = |path: &str| sandbox.path(&format!("{hosts}/{path}"));
+    let host = fs::read_dir(sandbox.path(&hosts)).unwrap().next().unwrap().unwrap().file_name();
+    let host = host.to_string_lossy().into_owned();
+    // What is not ours, or another system's, stays.
+    fs::create_dir(of("other")).unwrap();
+    let public = fs::read_to_string(of(&format!("{host}/id_ed25519.pub"))).unwrap();
+    fs::write(of("other/id_ed25519.pub"), public.replace("dormouse:", "dormouse:x")).unwrap();
+    fs::write(of("other/id_ed25519"), "another system's").unwrap();
+    fs::create_dir(of("gone")).unwrap();
+    for file in ["id_ed25519", "record_key", "notes"] {
+        fs::write(of(&format!("gone/{file}")), "x").unwrap();
+    }
+    fs::write(of("gone/id_ed25519.pub"), public.replace(&format!(":{host}:"), ":gone:")).unwrap();
+    sandbox.run(&[]).is(0, &["removed", "hosts/gone/id_ed25519\n", "3 removed"]);
+    assert!(!of("gone/id_ed25519").exists() && !of("gone/record_key").exists());
+    assert!(of("gone/notes").exists() && of("other/id_ed25519").exists());
+    assert!(of(&format!("{host}/id_ed25519")).exists());
+}
+
+#[test]
 fn rotate_asks_where_a_name_means_two_things() {
     let sandbox = Sandbox::with("home");
     sandbox.edit_spec("\"desktop\"", "\"archiver\"");

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dormouse_generator::Spec;
-use dormouse_generator::artifact::user_data::compact;
+use dormouse_generator::artifact::user_data::{compact, packed, switch};
 
 /// Picks the host key out of user data: the two lines of `apply-ec2-data` in the NixOS image.
 const IMAGE_READS_KEY: [&str; 2] =
@@ -59,9 +59,16 @@ fn the_image_finds_the_host_key_in_the_user_data() {
             let found = support::run(Command::new("ssh-keygen").arg("-y").arg("-f").arg(&key_file));
             assert_eq!(found, key_pub);
             assert_eq!(found, public[&format!("keys/archivers/{archiver}.pub")]);
-            // The rest is the configuration for machines, which the image takes for a Nix expression.
+            // The rest is a script by which the image becomes the configuration.
             let configuration = &public[&format!("archivers/{archiver}/configuration.nix")];
-            assert!(text.ends_with(format!("*/\n{}", compact(configuration)).as_bytes()));
+            assert!(text.starts_with(b"#!/usr/bin/env bash\n"));
+            assert!(text.ends_with(switch(&packed(configuration).unwrap()).as_bytes()));
+            let script = switch(&packed(configuration).unwrap())
+                .replace("/etc/nixos", folder.path().to_str().unwrap())
+                .replace("nixos-rebuild", "true");
+            support::run(Command::new("bash").args(["-euc", &script]));
+            let unpacked = fs::read_to_string(folder.path().join("configuration.nix")).unwrap();
+            assert_eq!(unpacked, compact(configuration));
             assert!(!configuration.contains('|'));
             assert!(!configuration.lines().any(|line| line.starts_with("###")));
         }

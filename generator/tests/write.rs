@@ -25,7 +25,7 @@ fn an_unchanged_spec_touches_nothing() {
         })
     };
     let folders_before = folders();
-    sandbox.run(&[]).is(0, &["0 created, 0 changed, 0 removed, 19 unchanged\n"]);
+    sandbox.run(&[]).is(0, &["0 created, 0 changed, 0 removed, 20 unchanged\n"]);
     assert!(before == (sandbox.state("generated"), sandbox.state(SECRETS)));
     assert_eq!(folders(), folders_before);
 }
@@ -41,7 +41,7 @@ fn only_what_changed_is_written() {
         &[
             "created generated/hosts/laptop/ssh_config\n",
             "changed generated/manifest.json\n",
-            "6 created, 2 changed, 0 removed, 17 unchanged\n",
+            "7 created, 2 changed, 0 removed, 18 unchanged\n",
         ],
     );
     let after = sandbox.state("generated");
@@ -61,7 +61,7 @@ fn files_of_a_host_that_left_the_spec_go_and_foreign_files_stay() {
     fs::write(sandbox.path("generated/hosts/desktop/notes"), "mine").unwrap();
     std::os::unix::fs::symlink("README", sandbox.path("generated/link")).unwrap();
     fs::write(sandbox.path("dormouse.json"), one_host).unwrap();
-    sandbox.run(&[]).is(0, &["removed generated/hosts/laptop/nixos.nix\n", " 4 removed, "]);
+    sandbox.run(&[]).is(0, &["removed generated/hosts/laptop/nixos.nix\n", " 7 removed, "]);
     assert!(!sandbox.path("generated/hosts/laptop").exists());
     assert_eq!(fs::read(sandbox.path("generated/README")).unwrap(), b"mine");
     assert_eq!(fs::read(sandbox.path("generated/link")).unwrap(), b"mine");
@@ -134,7 +134,7 @@ fn xdg_state_home_is_followed() {
     let sandbox = Sandbox::with("home");
     fs::rename(sandbox.path("home/.local/state"), sandbox.path("state")).unwrap();
     let ran = Sandbox::ran(sandbox.command(&[]).env("XDG_STATE_HOME", sandbox.path("state")));
-    ran.is(0, &["19 created"]);
+    ran.is(0, &["20 created"]);
     assert!(sandbox.path("state/dormouse/home/secrets/admin/id_ed25519").exists());
 }
 

@@ -40,6 +40,8 @@ let
   ntfy = reportInSpec.notify.ntfy.url_file or null;
   notifySecrets = lib.optionalAttrs (ntfy != null) { "notify.ntfy.url_file" = ntfy; };
 
+  recordKey = "hosts/${cfg.hostName}/record_key";
+
   # A report that lacks its key must not keep a backup from running: without its file, a credential
   # is an empty line, which `dormouse` takes for none.
   forgiving = secrets: {
@@ -58,6 +60,8 @@ rec {
   isNotifying = reportInSpec.notify or null != null;
   notifying = forgiving notifySecrets;
   reporting = forgiving reportSecrets;
+  # Signs what is kept of properties; secrets of an older version lack it.
+  signing = forgiving { ${name recordKey} = "${cfg.secretsDir}/${recordKey}"; };
   # Whether a report goes to a command of the user's.
   isCommanded = reportInSpec.command or [ ] != [ ];
   # Where a report writes: node_exporter's folder.

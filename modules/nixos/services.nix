@@ -70,8 +70,11 @@ let
         Type = "oneshot";
         User = "dormouse";
         Group = "dormouse";
-        LoadCredential = secrets.credentials replication ++ secrets.reporting.LoadCredential;
-        inherit (secrets.reporting) SetCredential;
+        LoadCredential =
+          secrets.credentials replication
+          ++ secrets.signing.LoadCredential
+          ++ secrets.reporting.LoadCredential;
+        SetCredential = secrets.signing.SetCredential ++ secrets.reporting.SetCredential;
         ReadWritePaths = written;
         ExecStartPre = replication.execStartPre;
         ExecStart = dormouse arguments;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dormouse_generator::layout;
 use dormouse_generator::spec::{Archiver, Host, Replication, Spec};
 use indicatif::MultiProgress;
+use zeroize::Zeroizing;
 
 use crate::cli::Global;
 use crate::error::Error;
@@ -13,6 +14,7 @@ use crate::exec::Exec;
 use crate::output::out;
 use crate::replicate::Run;
 use crate::report::clock::Clock;
+use crate::zfs::seal::Seal;
 
 /// What every command needs to know.
 #[derive(Clone, Debug)]
@@ -121,6 +123,12 @@ impl Context {
         }
     }
 
+    /// Whether the root of a replication's archiver decides how copies are mounted.
+    #[must_use]
+    pub fn owns_mounts(&self, replication: &Replication) -> bool {
+        self.spec.archivers.get(&replication.archiver).is_some_and(Archiver::owns_mounts)
+    }
+
     /// An archiver of the spec.
     ///
     /// # Errors
@@ -135,6 +143,13 @@ impl Context {
     #[must_use]
     pub fn identity(&self) -> PathBuf {
         self.identity.clone().unwrap_or_else(|| self.secret(&layout::host_identity(&self.host_name)))
+    }
+
+    /// What signs this host's records of properties; none without its key, which older secrets lack.
+    #[must_use]
+    pub fn seal(&self) -> Option<Seal> {
+        let text = std::fs::read_to_string(self.secret(&layout::record_key(&self.host_name))).ok()?;
+        Seal::read(&Zeroizing::new(text), &self.spec, &self.host_name)
     }
 
     /// A secret by its path in the folder of secrets: the one that systemd handed over, if it did.

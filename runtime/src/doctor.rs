@@ -10,7 +10,8 @@
 pub mod archiver;
 pub mod files;
 pub mod finding;
-pub mod sinks;
+mod mounts;
+mod sinks;
 pub mod system;
 pub mod zfs;
 

@@ -127,7 +127,15 @@ impl<'a> Drill<'a> {
         };
         // What limits the dataset, or says that snapshots are to be made of it, is none of a scratch dataset's.
         let (run, mountpoints) = (self.run, vec![]);
-        Ok(Restore { run, request, recursive: false, sets_properties: false, mountpoints, swap: None })
+        Ok(Restore {
+            run,
+            request,
+            recursive: false,
+            sets_properties: false,
+            accepts_properties: false,
+            mountpoints,
+            swap: None,
+        })
     }
 
     /// Where the key is that what comes back is encrypted with, before anything is fetched.

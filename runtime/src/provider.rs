@@ -269,6 +269,7 @@ fn endpoint(
         identity: context.file("the private key", key)?,
         ciphers: archiver.ssh_ciphers.clone(),
         compresses: archiver.ssh_compression,
+        owns_mounts: identity == Identity::Host && archiver.owns_mounts(),
         program: context.ssh_program.clone(),
     })
 }

@@ -55,6 +55,8 @@ pub struct Restore<'a> {
     pub recursive: bool,
     /// Whether what was set on the datasets is set again.
     pub sets_properties: bool,
+    /// Whether records count that this host's key did not sign.
+    pub accepts_properties: bool,
     /// Mount points that may be set wherever they are.
     pub mountpoints: Vec<String>,
     /// What it takes the place of in the end, if that is asked for.
@@ -189,7 +191,7 @@ fn not_begun(piece: &Piece, outcomes: &[DatasetOutcome]) -> Option<DatasetOutcom
     let parent = piece.name.parent()?;
     let failed = outcomes.iter().find(|outcome| outcome.dataset == parent.as_str())?;
     let began = matches!(piece.step, Step::Done | Step::Resume(_));
-    (failed.result == Fate::Failed && !began).then(|| {
+    (matches!(failed.result, Fate::Failed | Fate::Locked) && !began).then(|| {
         let message = format!("{parent} is not back");
         DatasetOutcome::new(piece).failed(message, "mend that, then run the same command again".to_owned())
     })

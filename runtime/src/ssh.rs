@@ -41,6 +41,8 @@ pub struct Endpoint {
     pub ciphers: Vec<String>,
     /// Whether it compresses.
     pub compresses: bool,
+    /// Whether its root decides how copies are mounted, so that hosts set nothing about that.
+    pub owns_mounts: bool,
     /// The ssh program.
     pub program: String,
 }

@@ -39,6 +39,7 @@ pub mod recent;
 pub mod retention;
 pub mod schedule;
 pub mod scratch;
+pub mod seal;
 pub mod stderr;
 pub mod token;
 pub mod turns;

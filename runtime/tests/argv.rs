@@ -47,16 +47,18 @@ fn what_is_mounted_for_reading_gives_no_rights() {
     assert_eq!(argv::FOR_READING, "ro,nosuid,nodev,noexec", "and so on the archiver");
 }
 
+const PASSIVE: Make = Make { passive: true, keyless: false };
+
 #[test]
 fn nothing_is_ever_received_by_force_or_mounted() {
-    let filesystem = argv::receive(&name("vault/a"), Kind::Filesystem);
-    let volume = argv::receive(&name("vault/a"), Kind::Volume);
+    let filesystem = argv::receive(&name("vault/a"), Kind::Filesystem, PASSIVE);
+    let volume = argv::receive(&name("vault/a"), Kind::Volume, PASSIVE);
     assert_eq!(
         filesystem.join(" "),
         "zfs receive -s -u -x mountpoint -o canmount=noauto -o readonly=on vault/a"
     );
     assert_eq!(volume.join(" "), "zfs receive -s -u -o volmode=none -o readonly=on vault/a");
-    let keyless = argv::receive_keyless(&name("vault/a"), Kind::Volume);
+    let keyless = argv::receive(&name("vault/a"), Kind::Volume, Make { keyless: true, ..PASSIVE });
     assert_eq!(
         keyless.join(" "),
         "zfs receive -s -u -o encryption=off -o volmode=none -o readonly=on vault/a"
@@ -64,14 +66,24 @@ fn nothing_is_ever_received_by_force_or_mounted() {
     let back = argv::receive_back(&name("tank/a b"), "one", &snapshot("two three"), false);
     assert_eq!(display(&back), "zfs receive -s -u -o 'dormouse:restoring=1 two three' 'tank/a b@one'");
     assert_eq!(argv::receive_further(&name("tank/a"), "two").join(" "), "zfs receive -s -u tank/a@two");
-    let several = argv::receives(&name("vault/a"), Kind::Volume, Make::Passive, 3);
+    let several = argv::receives(&name("vault/a"), Kind::Volume, PASSIVE, 3);
     assert_eq!(several[0], volume);
     assert_eq!(
         several[1..].iter().map(|command| command.join(" ")).collect::<Vec<_>>(),
         ["zfs receive -s -u vault/a"; 2]
     );
-    assert_eq!(argv::receives(&name("vault/a"), Kind::Volume, Make::Nothing, 2), several[1..]);
-    assert_eq!(argv::receives(&name("vault/a"), Kind::Volume, Make::Keyless, 1)[0], keyless);
+    assert_eq!(argv::receives(&name("vault/a"), Kind::Volume, Make::default(), 2), several[1..]);
+    let owned = Make { passive: false, keyless: true };
+    let owned = argv::receive(&name("vault/a"), Kind::Volume, owned);
+    assert_eq!(owned.join(" "), "zfs receive -s -u -o encryption=off vault/a");
+    let placeholder =
+        |passive| argv::create_placeholder(&name("vault/a"), Make { passive, keyless: false }).join(" ");
+    let mark = "-o dormouse:placeholder=vault/a vault/a";
+    assert_eq!(
+        placeholder(true),
+        format!("zfs create -o canmount=off -o mountpoint=none -o readonly=on {mark}")
+    );
+    assert_eq!(placeholder(false), format!("zfs create {mark}"));
     for command in [filesystem, volume, keyless, back, several[1].clone(), argv::abandon(&name("vault/a"))] {
         assert!(command.iter().all(|word| !word.starts_with('-') || !word.contains('F')), "{command:?}");
     }
@@ -79,7 +91,8 @@ fn nothing_is_ever_received_by_force_or_mounted() {
 
 #[test]
 fn commands_there_are_quoted_words_joined_by_and() {
-    let receives = [argv::receive(&name("vault/it is"), Kind::Volume), argv::abandon(&name("vault/b"))];
+    let receives =
+        [argv::receive(&name("vault/it is"), Kind::Volume, PASSIVE), argv::abandon(&name("vault/b"))];
     let expected =
         "zfs receive -s -u -o 'volmode=none' -o 'readonly=on' 'vault/it is' && zfs receive -A vault/b";
     assert_eq!(line(&receives).unwrap(), expected);

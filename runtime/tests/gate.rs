@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod attacks;
 #[path = "../../generator/tests/support/fuzz.rs"]
 mod random;
 mod thefts;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use dormouse::ssh::{PACK, line, packed_line};
+use dormouse::zfs::argv::Make;
 use dormouse::zfs::plan::{Base, Stream};
 use dormouse::zfs::properties::Record;
 use dormouse::zfs::{Guid, Kind, Snapshot, argv, listing};
@@ -25,22 +27,52 @@ use thefts::THEFT;
 const POOL: &str = "vault";
 const TARGETS: [&str; 2] = ["vault/home/safe", "vault/home/mail box"];
 
+/// What the gate uses itself.
+const TOOLS: [&str; 2] = ["flock", "sleep"];
+
 /// All programs that it could start; each writes down how it was started.
 const PROGRAMS: [&str; 8] = ["zfs", "zpool", "systemctl", "systemd-escape", "loginctl", "pkill", "cat", "rm"];
 
-/// The template's text, without Nix: it has one hole.
-fn gate() -> String {
-    let template = include_str!("../../templates/gate.nix.j2");
-    let (_, rest) = template.split_once("text = ''\n").unwrap();
-    let (text, _) = rest.split_once("\n  '';").unwrap();
-    text.replace("${lib.escapeShellArg pool}", POOL).replace("''$", "$")
+/// The template's text for an archiver on EC2 or for a static one: it has one hole, and conditions.
+fn gate(is_ec2: bool) -> String {
+    let mut shown = vec![true];
+    let mut text = String::new();
+    for line in include_str!("../../templates/gate.sh.j2").lines() {
+        match line {
+            "{% if is_ec2 %}" => shown.push(is_ec2),
+            "{% else %}" => shown = vec![true, !is_ec2],
+            "{% endif %}" => shown.truncate(1),
+            _ if *shown.last().unwrap() => text.push_str(&format!("{line}\n")),
+            _ => {}
+        }
+    }
+    assert!(!text.contains("{%"), "a condition that this test does not know");
+    text.replace("{{ pool | shell }}", POOL)
 }
 
-/// A folder with the gate, and with programs that stand for those of the archiver.
+/// The gate as [`gate`] gives it, with its locks in this folder.
+fn gate_in(folder: &Path, is_ec2: bool) -> String {
+    gate(is_ec2).replace("/run/dormouse-gate/$(id -un)", folder.to_str().unwrap())
+}
+
+/// A folder with the gate of an archiver on EC2, and with programs that stand for those there.
 fn folder() -> tempfile::TempDir {
+    folder_of(true)
+}
+
+/// The same for an archiver on EC2, and for a static one.
+fn folders() -> [tempfile::TempDir; 2] {
+    [true, false].map(folder_of)
+}
+
+fn folder_of(is_ec2: bool) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    fs::write(path("gate"), gate()).unwrap();
+    fs::create_dir(path("locks")).unwrap();
+    fs::write(path("gate"), gate_in(&path("locks"), is_ec2)).unwrap();
+    for tool in TOOLS {
+        std::os::unix::fs::symlink(which(tool), path(tool)).unwrap();
+    }
     let started = path("started");
     for name in PROGRAMS {
         let text = format!(
@@ -66,6 +98,7 @@ fn say(folder: &Path, asked: &str, sent: &[u8]) -> (Output, Vec<Vec<String>>) {
     fs::write(&started, "").unwrap();
     let mut gate = Command::new("/bin/bash")
         .arg(folder.join("gate"))
+        .arg("home")
         .args(TARGETS)
         .env("SSH_ORIGINAL_COMMAND", asked)
         .env("PATH", folder)
@@ -108,13 +141,14 @@ fn it_starts_what_a_host_asks_for_word_by_word() {
             argv::list_histories([&name], true),
             argv::list_histories([&name, &dataset("vault/home/safe")], false),
             argv::list_these(&[format!("{name}@one two"), format!("{name}@two")]),
-            argv::create_placeholder(&name, false),
-            argv::create_placeholder(&name, true),
+            argv::create_placeholder(&name, PASSIVE),
+            argv::create_placeholder(&name, KEYLESS),
             argv::keep_record(&name, &record),
             argv::list_records([&name, &dataset("vault/home/safe")]),
-            argv::receive(&name, Kind::Filesystem),
-            argv::receive(&name, Kind::Volume),
-            argv::receive_keyless(&name, Kind::Filesystem),
+            argv::receive(&name, Kind::Filesystem, PASSIVE),
+            argv::receive(&name, Kind::Volume, PASSIVE),
+            argv::receive(&name, Kind::Filesystem, KEYLESS),
+            argv::receive(&name, Kind::Volume, Make::default()),
             argv::abandon(&name),
             argv::send(&name, &Stream::Full { to: one.clone() }, true),
             argv::send(&name, &Stream::Step { from: Base::Snapshot(one.clone()), to: two.clone() }, false),
@@ -124,7 +158,7 @@ fn it_starts_what_a_host_asks_for_word_by_word() {
     }
     for above in ["vault", "vault/home"] {
         said.push(argv::list_datasets(&dataset(above), false, &[]));
-        said.push(argv::create_placeholder(&dataset(above), false));
+        said.push(argv::create_placeholder(&dataset(above), Make::default()));
     }
     said.extend([
         argv::list_pool(POOL),
@@ -151,17 +185,39 @@ fn it_starts_what_a_host_asks_for_word_by_word() {
     for command in &said {
         let (output, started) = ask(folder.path(), &line(std::slice::from_ref(command)).unwrap());
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(started, std::slice::from_ref(command));
+        // Before a send it looks for clones.
+        let looks = |started: &&Vec<String>| started.contains(&"name,origin".to_owned());
+        let started: Vec<_> = started.iter().filter(|started| !looks(started)).cloned().collect();
+        assert_eq!(started, [without_mounts(command)]);
     }
+}
+
+const PASSIVE: Make = Make { passive: true, keyless: false };
+const KEYLESS: Make = Make { passive: true, keyless: true };
+
+/// A command as it is started: how a copy is mounted is not for a host to say.
+fn without_mounts(command: &[String]) -> Vec<String> {
+    let mounts = ["canmount=", "mountpoint", "readonly=", "volmode="];
+    let says = |word: &str| mounts.iter().any(|mount| word.starts_with(mount));
+    let kept = command.iter().enumerate().filter(|(at, word)| {
+        let value =
+            command.get(at + 1).is_some_and(|next| matches!(word.as_str(), "-o" | "-x") && says(next));
+        !value && !says(word)
+    });
+    kept.map(|(_, word)| word.clone()).collect()
 }
 
 #[test]
 fn commands_of_one_line_follow_each_other_until_one_fails() {
     let folder = folder();
     let name = dataset("vault/home/mail box");
-    let receives = [Kind::Filesystem, Kind::Volume, Kind::Filesystem].map(|kind| argv::receive(&name, kind));
+    let receives =
+        [Kind::Filesystem, Kind::Volume, Kind::Filesystem].map(|kind| argv::receive(&name, kind, KEYLESS));
     let (output, started) = ask(folder.path(), &line(&receives).unwrap());
-    assert!(output.status.success() && started == receives, "{output:?}");
+    assert!(
+        output.status.success() && started == receives.each_ref().map(|argv| without_mounts(argv)),
+        "{output:?}"
+    );
     fs::write(folder.path().join("zfs"), "#!/bin/bash\necho zfs >>started; exit 3\n").unwrap();
     let (output, started) = ask(folder.path(), &line(&receives).unwrap());
     assert_eq!((output.status.code(), started.len()), (Some(3), 1));
@@ -171,7 +227,7 @@ fn commands_of_one_line_follow_each_other_until_one_fails() {
 fn what_comes_packed_is_unpacked_for_the_commands_that_it_may_start() {
     let folder = folder();
     let name = dataset("vault/home/safe");
-    let receives = [argv::receive(&name, Kind::Filesystem), argv::receive(&name, Kind::Volume)];
+    let receives = [Kind::Filesystem, Kind::Volume].map(|kind| argv::receive(&name, kind, PASSIVE));
     let zfs = "#!/bin/bash\nread -r -n 3 -d '' part; echo \"zfs $part\" >>started\n";
     fs::write(folder.path().join("zfs"), zfs).unwrap();
     std::os::unix::fs::symlink(which("zstd"), folder.path().join("zstd")).unwrap();
@@ -194,16 +250,48 @@ fn which(program: &str) -> PathBuf {
 
 #[test]
 fn it_refuses_what_a_thief_asks_for_and_starts_nothing() {
-    let folder = folder();
-    for asked in THEFT {
+    let folders = folders();
+    for (folder, asked) in folders.iter().flat_map(|folder| THEFT.iter().map(move |asked| (folder, asked))) {
         let (output, started) = ask(folder.path(), asked);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(started, Vec::<Vec<String>>::new(), "{asked:?}");
         assert_eq!(output.status.code(), Some(126), "{asked:?}: {said}");
         assert!(said.starts_with("permission denied: a host's key does not start: "), "{asked:?}: {said}");
     }
-    // The control: the programs say so when they are started.
-    assert_eq!(ask(folder.path(), "cat").1, [["cat"]]);
+    for folder in &folders {
+        // The control: the programs say so when they are started.
+        assert_eq!(ask(folder.path(), "cat").1, [["cat"]]);
+    }
+}
+
+#[test]
+fn a_static_archiver_is_not_powered_off_by_its_hosts() {
+    let folder = folder_of(false);
+    for asked in [
+        "systemctl poweroff",
+        "loginctl list-sessions --json=short",
+        "systemd-escape --template=dormouse-abandon@.service dormouse-home:vault/home/safe",
+        "systemctl --no-ask-password start dormouse-abandon@x.service",
+    ] {
+        let (output, started) = ask(folder.path(), asked);
+        assert_eq!((output.status.code(), started.len()), (Some(126), 0), "{asked}");
+    }
+    // Giving up partial data is left to the rights that root has granted there.
+    let abandon = argv::abandon(&dataset("vault/home/safe"));
+    assert_eq!(ask(folder.path(), &line(std::slice::from_ref(&abandon)).unwrap()).1, [abandon]);
+}
+
+#[test]
+fn without_its_directory_for_locks_nothing_is_received_or_sent() {
+    for folder in folders() {
+        fs::remove_dir_all(folder.path().join("locks")).unwrap();
+        for asked in ["zfs receive -s -u vault/home/safe", "zfs send vault/home/safe@n"] {
+            let (output, started) = ask(folder.path(), asked);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(1) && started.is_empty(), "{asked}: {said}");
+            assert!(said.contains("systemd-tmpfiles --create"), "{said}");
+        }
+    }
 }
 
 #[test]

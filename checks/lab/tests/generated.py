@@ -86,7 +86,7 @@ DORMOUSE_KEYS
 set -eu
 systemd-run --unit=dormouse-bake-limit --on-active=7200 systemctl poweroff
 cat >/etc/nixos/configuration.nix <<'DORMOUSE_CONFIGURATION'
-{archiver.user_data.decode().partition("*/")[2]}
+{archiver.configuration}
 DORMOUSE_CONFIGURATION
 nixos-rebuild switch
 """.encode()

@@ -31,6 +31,7 @@ SHARDS: dict[str, dict[str, int]] = {
     },
     "host": {
         "test_hostile_archiver.py": 8,
+        "test_kept_dataset.py": 2,
         "test_reports.py": 3,
         "test_restore.py": 8,
         "test_ssh_files.py": 1,
@@ -43,6 +44,7 @@ SHARDS: dict[str, dict[str, int]] = {
         "sleeper": 13,
         "test_guest_archiver.py": 7,
         "test_guest_lifetime.py": 0,
+        "test_guest_rights.py": 2,
         "test_guest_switch.py": 5,
         "test_migration.py": 0,
         "test_page.py": 1,

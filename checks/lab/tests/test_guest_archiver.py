@@ -173,7 +173,7 @@ def test_hosts_are_told_which_of_their_datasets_have_lost_data(
 ) -> None:
     """A part of one file is overwritten on the volume; then ZFS looks at everything."""
     hit = "archive/desktop/safe/hit"
-    write = f"zfs create -o mountpoint=/run/hit {hit} && head -c 1M /dev/urandom >/run/hit/file"
+    write = f"zfs create -o mountpoint=/run/hit -o canmount=on -o readonly=off {hit} && head -c 1M /dev/urandom >/run/hit/file"
     second.run(["sh", "-c", f"{write} && zfs create -u {hit}/below"])
     needle = second.run(["sh", "-c", f"head -c 64 /run/hit/file | base64 -w0 && zfs unmount {hit}"]).stdout
     second.run(["systemctl", "stop", "dormouse-pool.service"])

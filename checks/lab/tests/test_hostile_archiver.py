@@ -109,21 +109,39 @@ def test_an_honest_stream_of_the_same_archiver_is_received(product: Product, hos
         assert not pool.exists(hostile.home, f"{back}/evil")
 
 
+def local(home: Vm) -> list[str]:
+    """The properties that are set on the dataset itself."""
+    return zfs(home, "get", "-H", "-s", "local", "-o", "property", "all", SOURCE).stdout.split()
+
+
 def test_a_forged_record_of_properties_takes_no_part_of_the_system(product: Product, hostile: Lab) -> None:
     home = hostile.home
     forged = {"mountpoint": "/etc/cron.d", "overlay": "on", "setuid": "on", "quota": "1073741824"}
     record = json.dumps({"of": SOURCE, "set": forged | {"org.openzfs.systemd:required-by": "sshd.service"}})
+    ours = pool.value(hostile.archiver, "dormouse:properties", COPY)
+    assert json.loads(ours)["mac"], ours
     zfs(hostile.archiver, "set", f"dormouse:properties={record}", COPY)
     zfs(home, "destroy", "-r", SOURCE)
     zfs(home, "set", "setuid=off", "tank")
     try:
-        restored = product.run("restore", SOURCE)
+        unsigned = product.run("restore", SOURCE)
+        assert unsigned.code == 0 and "is not signed; not set: mountpoint=/etc/cron.d" in unsigned.stderr, unsigned
+        assert local(home) == []
+        zfs(home, "destroy", "-r", SOURCE)
+        # The host's ssh key may write the record, but not sign it.
+        signed = json.loads(ours) | {"set": forged}
+        zfs(hostile.archiver, "set", f"dormouse:properties={json.dumps(signed)}", COPY)
+        changed = product.run("restore", SOURCE)
+        assert changed.code == 0 and "was changed there" in changed.stderr, changed
+        assert local(home) == []
+        zfs(home, "destroy", "-r", SOURCE)
+        zfs(hostile.archiver, "set", f"dormouse:properties={record}", COPY)
+        restored = product.run("restore", SOURCE, "--accept-properties")
         assert restored.code == 0 and "it is a system directory" in restored.stderr, restored
         assert f"next: zfs mount {SOURCE}" in restored.stdout, restored
         assert pool.value(home, "mountpoint", SOURCE) == f"/{SOURCE}"
         assert pool.value(home, "setuid", SOURCE) == "off"
-        listed = zfs(home, "get", "-H", "-s", "local", "-o", "property", "all", SOURCE).stdout.split()
-        assert listed == ["quota"], listed
+        assert local(home) == ["quota"]
     finally:
         zfs(home, "inherit", "setuid", "tank")
 

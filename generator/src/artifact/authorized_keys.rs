@@ -1,28 +1,35 @@
 //! `authorized_keys` of a static archiver: what its administrator installs for its user.
 
-use super::Artifact;
+use super::{Artifact, gate};
 use crate::inputs::Inputs;
 use crate::keyring::KeyId;
 use crate::layout;
 use crate::problem::Problem;
 use crate::spec::Provider;
+use crate::template::shell_quote;
 
 pub(crate) fn make(inputs: &Inputs, _: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
     let mut files = Vec::new();
     for (name, archiver) in &inputs.spec.archivers {
-        if matches!(archiver.provider, Provider::Static(_)) {
-            files
-                .push(Artifact::public(layout::archiver_file(name, "authorized_keys"), lines(inputs, name)?));
+        if let Provider::Static(machine) = &archiver.provider {
+            let path = layout::archiver_file(name, "authorized_keys");
+            files.push(Artifact::public(path, lines(inputs, name, machine.gate)?));
         }
     }
     Ok(files)
 }
 
-/// One line for each host: `restrict` leaves a session its command and nothing else.
-fn lines(inputs: &Inputs, archiver: &str) -> Result<String, Vec<Problem>> {
+/// One line for each host: `restrict` leaves a session its command and nothing else (sshd(8)).
+fn lines(inputs: &Inputs, archiver: &str, has_gate: bool) -> Result<String, Vec<Problem>> {
     let mut text = String::new();
     for (name, host) in inputs.hosts_of(archiver) {
-        text.push_str(&format!("restrict {}\n", inputs.public(&KeyId::host(name, host))?));
+        let words = std::iter::once(name.to_owned()).chain(gate::targets(host, archiver));
+        let words: Vec<String> = words.map(|word| shell_quote(&word)).collect();
+        let command = match has_gate {
+            true => format!(",command=\"bash /etc/dormouse/gate {}\"", words.join(" ")),
+            false => String::new(),
+        };
+        text.push_str(&format!("restrict{command} {}\n", inputs.public(&KeyId::host(name, host))?));
     }
     Ok(text)
 }

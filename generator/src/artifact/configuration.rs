@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minijinja::{Value, context};
 
-use super::Artifact;
+use super::{Artifact, gate};
 use crate::inputs::Inputs;
 use crate::keyring::KeyId;
 use crate::layout;
@@ -40,25 +40,27 @@ fn values(inputs: &Inputs, name: &str, archiver: &Archiver, machine: &Ec2) -> Re
         max_lifetime => archiver.max_lifetime.as_secs(),
         scrub_period => scrub_period(archiver.scrub),
         retention => archiver.retention.as_ref().map(retention),
+        group => reach::GROUP,
+        rights => reach::RIGHTS,
+        kept => reach::KEPT,
+        gate => gate::text(inputs, archiver)?,
         hosts => hosts(inputs, name, archiver)?,
-        admin_key => inputs.public(&KeyId::admin())?.key(),
+        admin_key => inputs.public(&KeyId::admin(inputs.spec))?.key(),
         state_version => machine.image.nixos.as_deref().unwrap_or(DEFAULT_STATE_VERSION),
         host_id => reach::short_hash(&format!("{}/{name}", spec.name)),
     })
 }
 
-/// The users of an archiver: the key of each, and the datasets that it receives into.
+/// The users of an archiver: the number and the key of each, and the datasets that it receives into.
 fn hosts(inputs: &Inputs, name: &str, archiver: &Archiver) -> Result<BTreeMap<String, Value>, Vec<Problem>> {
     let mut users = BTreeMap::new();
     for (host_name, host) in inputs.hosts_of(name) {
         let key = inputs.public(&KeyId::host(host_name, host))?.key();
-        let targets: Vec<String> = host
-            .replications
-            .values()
-            .filter(|replication| replication.archiver == name)
-            .map(|replication| replication.target.to_string())
-            .collect();
-        users.insert(reach::login(archiver, host_name), context! { key, targets });
+        let targets = gate::targets(host, name);
+        users.insert(
+            reach::login(archiver, host_name),
+            context! { uid => reach::uid(host_name), name => host_name, key, targets },
+        );
     }
     Ok(users)
 }

@@ -1,7 +1,9 @@
-//! The private half of every key, with the public half beside it, as ssh-keygen leaves them.
+//! The private half of every key, with the public half beside it, as ssh-keygen leaves them; and the keys that
+//! sign records of properties.
 
 use super::Artifact;
 use crate::inputs::Inputs;
+use crate::layout;
 use crate::problem::Problem;
 use crate::secret::Secret;
 
@@ -14,6 +16,9 @@ pub(crate) fn make(inputs: &Inputs, _: &[Artifact]) -> Result<Vec<Artifact>, Vec
             files.push(Artifact::secret(format!("{path}.pub"), Secret::new(public)));
             files.push(Artifact::secret(path, Secret::new(private.expose().to_vec())));
         }
+    }
+    for (host, key) in &inputs.record_keys {
+        files.push(Artifact::secret(layout::record_key(host), Secret::new(key.expose().to_vec())));
     }
     Ok(files)
 }

@@ -3,10 +3,15 @@
 //!
 //! Two services of the NixOS image read it. `apply-ec2-data` picks the host key with sed: it takes
 //! every line that holds a vertical bar for a line of the key, so there must be no other. Then
-//! `amazon-init` takes the text for a Nix expression, to which the keys are a comment; lines that
-//! begin with three hashes it would take for channels.
+//! `amazon-init` runs the text, whose first line says that it is a script and to which the keys are a
+//! document that nothing reads.
 //!
-//! EC2 takes little, so what only people read is left out: indentation and whole lines of comment.
+//! EC2 accepts little, so the configuration is compressed, without comments and indentation.
+
+use std::io::Write;
+
+use base64ct::{Base64, Encoding};
+use flate2::{Compression, GzBuilder};
 
 use super::{Artifact, configuration};
 use crate::inputs::{Inputs, defect};
@@ -24,7 +29,7 @@ const LONGEST_PRIVATE_KEY: usize = 640;
 
 /// What is said around keys and configuration: here, and in the script by which `dormouse up` bakes
 /// an image, whose private key has no comment.
-pub const LONGEST_FRAME: usize = 384;
+pub const LONGEST_FRAME: usize = 448;
 
 pub(crate) fn make(inputs: &Inputs, others: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
     let mut files = Vec::new();
@@ -36,7 +41,7 @@ pub(crate) fn make(inputs: &Inputs, others: &[Artifact]) -> Result<Vec<Artifact>
         if text.contains('|') || text.lines().any(|line| line.starts_with("###")) {
             return Err(defect(&format!("{path} holds what the image's services misread")));
         }
-        let text = &compact(text);
+        let text = &packed(text).map_err(|error| defect(&error))?;
         let Some(pair) = inputs.keys.get(&KeyId::archiver(name, archiver)) else { continue };
         problems.extend(too_long(inputs, name, header_bytes(pair) + text.len()));
         if let Some(private) = &pair.private {
@@ -44,6 +49,28 @@ pub(crate) fn make(inputs: &Inputs, others: &[Artifact]) -> Result<Vec<Artifact>
         }
     }
     if problems.is_empty() { Ok(files) } else { Err(problems) }
+}
+
+/// The configuration, compressed: the same bytes whenever and wherever it is done.
+///
+/// # Errors
+/// When memory does not suffice.
+pub fn packed(configuration: &str) -> std::io::Result<String> {
+    let mut packer = GzBuilder::new().write(Vec::new(), Compression::best());
+    packer.write_all(compact(configuration).as_bytes())?;
+    Ok(Base64::encode_string(&packer.finish()?))
+}
+
+/// The end of a script for NixOS' amazon-init: the image becomes the [`packed`] configuration.
+#[must_use]
+pub fn switch(packed: &str) -> String {
+    format!(
+        "base64 -d >/etc/nixos/configuration.nix.gz <<'DORMOUSE_CONFIGURATION'\n\
+         {packed}\n\
+         DORMOUSE_CONFIGURATION\n\
+         gzip -d -f /etc/nixos/configuration.nix.gz\n\
+         nixos-rebuild switch\n"
+    )
 }
 
 /// The configuration without indentation, empty lines and comments. In its scripts, which are all for
@@ -65,12 +92,12 @@ fn header_bytes(pair: &KeyPair) -> usize {
 }
 
 fn with_keys(private: &Secret, pair: &KeyPair, configuration: &str) -> Secret {
-    let mut text = b"/*\nSSH_HOST_ED25519_KEY:".to_vec();
+    let mut text = b"#!/usr/bin/env bash\n: <<'DORMOUSE_KEYS'\nSSH_HOST_ED25519_KEY:".to_vec();
     // Room for all of it at once: growing would leave parts of the key behind in memory.
     text.reserve_exact(header_bytes(pair) + configuration.len());
     text.extend(private.expose().iter().map(|byte| if *byte == b'\n' { b'|' } else { *byte }));
-    text.extend(format!("\nSSH_HOST_ED25519_KEY_PUB:{}\n*/\n", pair.public).bytes());
-    text.extend(configuration.bytes());
+    text.extend(format!("\nSSH_HOST_ED25519_KEY_PUB:{}\nDORMOUSE_KEYS\nset -eu\n", pair.public).bytes());
+    text.extend(switch(configuration).bytes());
     Secret::new(text)
 }
 
@@ -86,8 +113,19 @@ fn too_long(inputs: &Inputs, name: &str, bytes: usize) -> Option<Problem> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_packed_is_the_configuration() {
+        let text = "{\n  a = 1;\n}\n".repeat(1000);
+        let bytes = Base64::decode_vec(&packed(&text).unwrap()).unwrap();
+        let mut unpacked = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*bytes), &mut unpacked).unwrap();
+        assert_eq!(unpacked, compact(&text));
+        assert_eq!(packed(&text).unwrap(), packed(&text).unwrap());
+    }
 
     #[test]
     fn what_only_people_read_is_left_out() {

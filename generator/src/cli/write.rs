@@ -52,7 +52,12 @@ const CHANGED: &str = "changed";
 const REMOVED: &str = "removed";
 
 /// Makes both folders hold these artifacts.
-pub(super) fn all(artifacts: &[Artifact], out: &Path, secrets_dir: &Path) -> Result<Changes, Failure> {
+pub(super) fn all(
+    spec_name: &str,
+    artifacts: &[Artifact],
+    out: &Path,
+    secrets_dir: &Path,
+) -> Result<Changes, Failure> {
     let mut public_files = Vec::new();
     let mut secret_files = Vec::new();
     for Artifact { path, contents } in artifacts {
@@ -72,5 +77,6 @@ pub(super) fn all(artifacts: &[Artifact], out: &Path, secrets_dir: &Path) -> Res
     let staged_public = place.stage(&public_files, &mut changes)?;
     staged_secrets.commit()?;
     staged_public.commit()?;
+    secrets::remove_obsolete(secrets_dir, &secret_files, spec_name, &mut changes)?;
     Ok(changes)
 }

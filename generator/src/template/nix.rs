@@ -23,6 +23,17 @@ fn list(value: &Value) -> Result<String, Error> {
     Ok(if elements.is_empty() { "[ ]".to_owned() } else { format!("[ {} ]", elements.join(" ")) })
 }
 
+/// Many lines as an indented string of Nix, within a set that is indented by two (Nix manual, "String literal").
+pub(super) fn text(value: &Value) -> Result<String, Error> {
+    let Some(text) = value.as_str() else {
+        return Err(Error::new(ErrorKind::BadEscape, "only a string is a text"));
+    };
+    let escaped = text.replace("''", "'''").replace("${", "''${");
+    let lines =
+        escaped.lines().map(|line| if line.is_empty() { String::new() } else { format!("    {line}") });
+    Ok(format!("''\n{}\n  ''", lines.collect::<Vec<_>>().join("\n")))
+}
+
 /// A string as the name of an attribute: bare where Nix allows it.
 pub(super) fn attribute(value: &Value) -> Result<String, Error> {
     let Some(name) = value.as_str() else {

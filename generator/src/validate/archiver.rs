@@ -25,7 +25,10 @@ pub(super) fn check(archiver: &Archiver, path: &JsonPath, problems: &mut Vec<Pro
     let provider = path.key("provider");
     match &archiver.provider {
         Provider::Ec2(machine) => ec2::check(machine, &provider, problems),
-        Provider::Static(machine) => fixed(machine, &provider, problems),
+        Provider::Static(machine) => {
+            problems.extend(kept_dataset(archiver, machine, &provider));
+            fixed(machine, &provider, problems);
+        }
     }
 }
 
@@ -123,6 +126,17 @@ fn volume_size(volume: &Volume, path: &JsonPath) -> Option<Problem> {
         };
         Problem::new(path.key("size_gib"), reason, fix).touching(path.key("type"))
     })
+}
+
+/// The dataset above all targets is one of the pool, and not the pool itself: that has other datasets.
+fn kept_dataset(archiver: &Archiver, machine: &Static, path: &JsonPath) -> Option<Problem> {
+    let (dataset, pool) = (machine.dataset.as_ref()?, archiver.pool.name.as_str());
+    let reason = match dataset.parent() {
+        None => format!("{dataset} is a whole pool, whose other datasets would change too"),
+        Some(_) if dataset.pool() != pool => format!("{dataset} lies outside {pool}, the archiver's pool"),
+        Some(_) => return None,
+    };
+    Some(Problem::new(path.key("dataset"), reason, format!("write a dataset such as {pool}/dormouse")))
 }
 
 fn fixed(machine: &Static, path: &JsonPath, problems: &mut Vec<Problem>) {

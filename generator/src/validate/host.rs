@@ -3,7 +3,7 @@
 use super::{archiver::epoch, text};
 use crate::json_path::JsonPath;
 use crate::problem::Problem;
-use crate::spec::{Archiver, Host, Provider, Replication, Spec};
+use crate::spec::{Archiver, Host, OnConflict, Provider, Replication, Spec, Static};
 use crate::suggest;
 
 /// Bounds of a run's time in seconds: a minute to wake an archiver at the very least, and a
@@ -46,6 +46,7 @@ fn check_replication(spec: &Spec, replication: &Replication, path: &JsonPath, pr
     problems.extend(triggers(replication, path));
     snapshot_names(replication, path, problems);
     follow_delete(spec, replication, path, problems);
+    beyond_the_gate(spec, replication, path, problems);
     let streams = replication.parallel_streams;
     if !STREAMS.contains(&streams) {
         let reason = format!("a replication sends 1 to 16 streams at once, not {streams}");
@@ -82,6 +83,28 @@ fn follow_delete(spec: &Spec, replication: &Replication, path: &JsonPath, proble
         problems.push(Problem::new(at.clone(), reason, "name snapshots, such as \"zfs-auto-snap_*\""));
     }
     patterns(names, &at, problems);
+}
+
+/// A gate starts nothing that destroys or renames.
+fn beyond_the_gate(spec: &Spec, replication: &Replication, path: &JsonPath, problems: &mut Vec<Problem>) {
+    let name = &replication.archiver;
+    let Some(Provider::Static(Static { gate: true, .. })) =
+        spec.archivers.get(name).map(|archiver| &archiver.provider)
+    else {
+        return;
+    };
+    let gate = JsonPath::of(&["archivers", name, "provider", "gate"]);
+    let mut refuse = |field: &str, does: &str, instead: &str| {
+        let reason = format!("the gate of {name:?} lets no host {does} anything there");
+        let problem = Problem::new(path.key(field), reason, instead);
+        problems.push(problem.touching(path.key("archiver")).touching(gate.clone()));
+    };
+    if replication.follow_delete {
+        refuse("follow_delete", "destroy", "leave it out, or remove \"gate\" from the archiver");
+    }
+    if replication.on_conflict == OnConflict::SetAside {
+        refuse("on_conflict", "rename", "leave it out, or remove \"gate\" from the archiver");
+    }
 }
 
 fn snapshot_names(replication: &Replication, path: &JsonPath, problems: &mut Vec<Problem>) {
@@ -121,6 +144,15 @@ fn target(spec: &Spec, replication: &Replication, path: &JsonPath) -> Option<Pro
     let depends = |problem: Problem| {
         problem.touching(path.key("archiver")).touching(JsonPath::of(&["archivers", name, "pool", "name"]))
     };
+    if let Provider::Static(machine) = &archiver.provider
+        && let Some(dataset) = &machine.dataset
+        && (target == dataset || !target.is_within(dataset))
+    {
+        let reason = format!("{target} lies outside {dataset}, below which {name} keeps copies unmounted");
+        let problem = Problem::new(at, reason, format!("write {dataset}/…"));
+        let field = JsonPath::of(&["archivers", name, "provider", "dataset"]);
+        return Some(problem.touching(path.key("archiver")).touching(field));
+    }
     if target.pool() != pool.as_str() {
         let reason = format!("{target} lies outside {pool}, the pool of {name}");
         return Some(depends(Problem::new(at, reason, format!("write {pool}/…"))));

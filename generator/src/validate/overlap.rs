@@ -1,11 +1,12 @@
 //! Replications that would write to, or read from, the same datasets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::json_path::JsonPath;
 use crate::name::DatasetName;
 use crate::problem::Problem;
-use crate::spec::{Replication, Spec};
+use crate::reach;
+use crate::spec::{Archiver, Provider, Replication, Spec};
 
 /// Replications by the dataset in question.
 type ByDataset<'a> = BTreeMap<&'a str, (JsonPath, &'a Replication)>;
@@ -25,6 +26,34 @@ pub(super) fn check(spec: &Spec, problems: &mut Vec<Problem>) {
         sources.values().for_each(|replications| nested_sources(replications, problems));
     }
     targets.values().for_each(|replications| nested_targets(replications, problems));
+    for (archiver, replications) in &targets {
+        if spec.archivers.get(*archiver).is_some_and(Archiver::owns_mounts) {
+            occupied_targets(replications, problems);
+        }
+    }
+    same_numbers(spec, problems);
+}
+
+/// Users of one archiver that would have the same number, and so each other's rights.
+fn same_numbers(spec: &Spec, problems: &mut Vec<Problem>) {
+    let mut known: BTreeMap<(&str, u32), &str> = BTreeMap::new();
+    for (host_name, host) in &spec.hosts {
+        let is_ec2 = |name: &str| {
+            matches!(spec.archivers.get(name).map(|archiver| &archiver.provider), Some(Provider::Ec2(_)))
+        };
+        let archivers: BTreeSet<&str> =
+            host.replications.values().map(|replication| replication.archiver.as_str()).collect();
+        let uid = reach::uid(host_name);
+        for archiver in archivers.into_iter().filter(|name| is_ec2(name)) {
+            let Some(other) = known.insert((archiver, uid), host_name) else { continue };
+            let reason =
+                format!("on {archiver}, this host's user would have the number of {other}'s user, {uid}");
+            let path = JsonPath::of(&["hosts", host_name]);
+            let problem = Problem::new(path, reason, "rename one of the two hosts").on_key();
+            problems.push(problem.touching(JsonPath::of(&["hosts", other])));
+            break;
+        }
+    }
 }
 
 fn add<'a>(
@@ -59,6 +88,23 @@ fn nested_targets(replications: &ByDataset, problems: &mut Vec<Problem>) {
                 other,
             ));
         }
+    }
+}
+
+/// Targets of two hosts, of which one is the beginning of the other. `zfs receive` of a package appends a text
+/// that the sender chooses to the name of the target (libzfs_sendrecv.c, `recv_skip` and its callers), so the
+/// host with the shorter one could occupy the longer one before its first backup.
+fn occupied_targets(replications: &ByDataset, problems: &mut Vec<Problem>) {
+    for (name, (path, _)) in replications {
+        let begins = |(other, (other_path, _)): &(&&str, &(JsonPath, &Replication))| {
+            name.strip_prefix(**other).is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+                && other_path.steps().get(1) != path.steps().get(1)
+        };
+        let Some((other, (other_path, _))) = replications.iter().find(begins) else { continue };
+        let reason = format!("{name} begins with {other}, the target of {other_path}, which could occupy it");
+        let fix = "give each host a dataset of its own for its targets, such as one named after the host";
+        let problem = Problem::new(path.key("target"), reason, fix);
+        problems.push(depends(problem, "target", path, other_path));
     }
 }
 

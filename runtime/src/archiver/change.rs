@@ -5,6 +5,7 @@ use dormouse_generator::name::DatasetName;
 use super::{Archiver, CHANGE};
 use crate::error::Error;
 use crate::exec;
+use crate::zfs::argv::Make;
 use crate::zfs::conflict::Move;
 use crate::zfs::stderr::{Meaning, meaning};
 use crate::zfs::{Kind, argv};
@@ -29,17 +30,18 @@ impl Archiver {
             missing.push(name);
         }
         for name in missing.iter().rev() {
-            self.create_placeholder(name, false).await?;
+            self.create_placeholder(name, Make { passive: !self.endpoint().owns_mounts, keyless: false })
+                .await?;
         }
         Ok(())
     }
 
-    /// Makes a dataset that only holds others, `keyless` below a copy whose key is on the host.
+    /// Makes a dataset that only holds others.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub async fn create_placeholder(&self, dataset: &DatasetName, keyless: bool) -> Result<(), Error> {
-        self.change(&argv::create_placeholder(dataset, keyless)).await
+    pub async fn create_placeholder(&self, dataset: &DatasetName, make: Make) -> Result<(), Error> {
+        self.change(&argv::create_placeholder(dataset, make)).await
     }
 
     /// Renames a dataset with everything below it, or a snapshot.
@@ -85,9 +87,8 @@ impl Archiver {
     /// When it cannot be asked.
     pub async fn end_stale_receive(&self, dataset: &DatasetName, kind: Kind) -> Result<(), Error> {
         // A new copy is received by other commands than what comes after.
-        let receives = [argv::receive, argv::receive_keyless].map(|receive| receive(dataset, kind));
-        for receive in receives.into_iter().chain([argv::receive_as_sent(dataset)]) {
-            let line = literal(&receive.join(" "));
+        for make in Make::all() {
+            let line = literal(&argv::receive(dataset, kind, make).join(" "));
             self.exit_code(&["pkill", "-f", "-x", &line]).await?;
         }
         Ok(())

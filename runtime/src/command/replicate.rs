@@ -112,7 +112,7 @@ fn with_name(name: &str, mut value: Value) -> Value {
 
 fn print(outcome: &Outcome) {
     for dataset in &outcome.datasets {
-        if matches!(dataset.result, Fate::Failed | Fate::Refused) {
+        if matches!(dataset.result, Fate::Failed | Fate::Locked | Fate::Refused) {
             let message = dataset.message.as_deref().unwrap_or("it failed");
             let help = dataset.help.as_deref().unwrap_or("run it again");
             log::error(&format!("{} -> {}: {message}", dataset.dataset, dataset.target), help);
@@ -125,7 +125,7 @@ fn print(outcome: &Outcome) {
 fn summary(outcome: &Outcome) -> String {
     let number = |fate| outcome.datasets.iter().filter(|dataset| dataset.result == fate).count();
     let all = count(outcome.datasets.len(), "dataset");
-    let bad = number(Fate::Failed) + number(Fate::Refused);
+    let bad = number(Fate::Failed) + number(Fate::Locked) + number(Fate::Refused);
     if !outcome.contacted && bad == 0 {
         return format!("nothing to do: {} has the newest snapshot of {all}", outcome.archiver);
     }

@@ -54,6 +54,9 @@ pub struct Arguments {
     /// Also data that come back unencrypted though they were encrypted at home
     #[arg(long)]
     accept_unencrypted: bool,
+    /// Set properties from a record on the archiver that this host did not sign
+    #[arg(long)]
+    accept_properties: bool,
     /// Set this mount point though it is outside that of the dataset above, at a system directory or at a directory
     /// that is not empty; may be given again
     #[arg(long, value_name = "PATH")]
@@ -133,8 +136,15 @@ impl Arguments {
             accepts_unencrypted: self.accept_unencrypted,
             dataset,
         };
-        let (recursive, mountpoints) = (self.recursive, self.accept_mountpoint.clone());
-        Ok(Restore { run, request, recursive, sets_properties: true, mountpoints, swap })
+        Ok(Restore {
+            run,
+            request,
+            recursive: self.recursive,
+            sets_properties: true,
+            accepts_properties: self.accept_properties,
+            mountpoints: self.accept_mountpoint.clone(),
+            swap,
+        })
     }
 
     async fn bring<'a>(&self, restore: &Restore<'a>, sessions: &mut Sessions<'a>) -> Result<Exit, Error> {
@@ -238,7 +248,7 @@ fn print(outcome: &Outcome) {
         match dataset.result {
             Fate::Restored => {}
             Fate::Left => log::warning(&format!("{} stays away: {message}", dataset.dataset), None),
-            Fate::Failed => {
+            Fate::Failed | Fate::Locked => {
                 let help = dataset.help.as_deref().unwrap_or("run the same command again");
                 log::error(&format!("{}: {message}", dataset.dataset), help);
             }
@@ -246,7 +256,7 @@ fn print(outcome: &Outcome) {
     }
     outcome.warnings.iter().for_each(|warning| log::warning(warning, None));
     let number = |fate| outcome.datasets.iter().filter(|dataset| dataset.result == fate).count();
-    let failed = match number(Fate::Failed) {
+    let failed = match number(Fate::Failed) + number(Fate::Locked) {
         0 => String::new(),
         failed => format!(", {failed} failed"),
     };

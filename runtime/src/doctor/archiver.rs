@@ -6,6 +6,7 @@ use dormouse_generator::layout;
 use dormouse_generator::spec::Provider;
 
 use super::finding::Finding;
+use super::mounts;
 use crate::context::Context;
 use crate::ec2::api::dry_run::Permission;
 use crate::ec2::failure::Failure;
@@ -26,10 +27,13 @@ pub(super) async fn examine(context: &Context, runs: &[Run<'_>], wake: bool) -> 
         }
         let is_good = findings.iter().all(|finding| finding.state != super::finding::State::Bad);
         if !sleeps || wake && is_good {
-            findings.push(match sessions.get(name).await {
-                Ok(_) => Finding::good(name, "lets this host in"),
-                Err(error) => of_error(name, &error),
-            });
+            match sessions.get(name).await {
+                Ok(archiver) => {
+                    findings.push(Finding::good(name, "lets this host in"));
+                    findings.extend(mounts::examine(name, spec, archiver).await);
+                }
+                Err(error) => findings.push(of_error(name, &error)),
+            }
         }
     }
     for (name, sight) in sessions.look().await {
@@ -126,7 +130,7 @@ fn of_problem(check: &str, problem: &Problem) -> Finding {
     Finding::bad(check, problem.to_string(), fix)
 }
 
-fn of_error(check: &str, error: &Error) -> Finding {
+pub(super) fn of_error(check: &str, error: &Error) -> Finding {
     match error {
         Error::Ec2(Failure::Call(problem)) => of_problem(check, problem),
         other => Finding::bad(check, other.to_string(), other.help()),

@@ -22,7 +22,20 @@ pub(super) fn examine(context: &Context) -> Vec<Finding> {
         let path = context.secrets.join(layout::user_data(name));
         findings.push(secret(&format!("user data of {name}"), &path));
     }
+    findings.push(record_key(context));
     findings
+}
+
+/// Without it, records of properties are not signed, and a restore does not set what they say.
+fn record_key(context: &Context) -> Finding {
+    let (check, path) = ("record key", context.secret(&layout::record_key(&context.host_name)));
+    match secret(check, &path) {
+        finding if finding.fix.is_none() && context.seal().is_none() => {
+            let fix = "run `dormouse-generate` where the seed is, and bring this host's part of the secrets";
+            Finding::bad(check, format!("{} holds no key", path.display()), fix)
+        }
+        finding => finding,
+    }
 }
 
 fn generated(context: &Context) -> Finding {

@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use dormouse_generator::artifact::user_data::compact;
+use dormouse_generator::artifact::user_data::{packed, switch};
 use dormouse_generator::{layout, reach};
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{LineEnding, PrivateKey};
@@ -202,7 +202,7 @@ fn user_data(machine: &Machine<'_>, key: &BakeKey) -> Result<Vec<u8>, Error> {
     let text = std::fs::read_to_string(&path);
     let configuration =
         text.map_err(|source| Error::MissingFile { what: "the archiver's configuration", path, source })?;
-    Ok(script(key, &compact(&configuration)).into_bytes())
+    Ok(script(key, &packed(&configuration)?).into_bytes())
 }
 
 /// NixOS' image runs it at boot (amazon-init.nix) after its host key was taken from the here-document.
@@ -216,12 +216,10 @@ fn script(key: &BakeKey, configuration: &str) -> String {
          DORMOUSE_KEYS\n\
          set -eu\n\
          systemd-run --unit=dormouse-bake-limit --on-active={LIMIT} systemctl poweroff\n\
-         cat >/etc/nixos/configuration.nix <<'DORMOUSE_CONFIGURATION'\n\
-         {configuration}\n\
-         DORMOUSE_CONFIGURATION\n\
-         nixos-rebuild switch\n",
+         {}",
         key.private.replace('\n', "|"),
-        key.public
+        key.public,
+        switch(configuration)
     )
 }
 
@@ -241,6 +239,7 @@ fn endpoint(
         identity: machine.context.file("the administrator's private key", identity)?,
         ciphers: Vec::new(),
         compresses: false,
+        owns_mounts: false,
         program: machine.context.ssh_program.clone(),
     })
 }

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::output::count;
 use crate::provider::{self, Identity, POOL};
 use crate::replicate::dataset::make;
+use crate::zfs::argv::Make;
 use crate::zfs::listing::Datasets;
 use crate::zfs::plan::{Decision, single_steps};
 use crate::zfs::schedule::{Job, schedule};
@@ -202,15 +203,18 @@ async fn jobs(archiver: &Archiver, from: &DatasetName, to: &DatasetName) -> Resu
 /// properties are not sent along, and the new copies are as unmounted and read-only as those that a host makes.
 async fn copy_dataset(archiver: &Archiver, job: &Job) -> Result<(), Error> {
     match &job.decision {
-        Decision::Placeholder => archiver.create_placeholder(&job.target, job.below_raw).await,
+        Decision::Placeholder => {
+            archiver.create_placeholder(&job.target, Make { passive: true, keyless: job.below_raw }).await
+        }
         Decision::Resume { token } => {
-            archiver.pipe(&argv::resume(token), &argv::receive_as_sent(&job.target), COPY).await
+            let receive = argv::receive(&job.target, job.source.kind, Make::default());
+            archiver.pipe(&argv::resume(token), &receive, COPY).await
         }
         Decision::Send(streams) => {
             let raw = form::is_wanted(&job.source, Raw::Auto);
             let streams = single_steps(&job.source, streams);
             let receives =
-                argv::receives(&job.target, job.source.kind, make(job, &streams, raw), streams.len());
+                argv::receives(&job.target, job.source.kind, make(job, &streams, raw, false), streams.len());
             for (stream, receive) in streams.iter().zip(receives) {
                 archiver.pipe(&argv::send(&job.source.name, stream, raw), &receive, COPY).await?;
             }

@@ -1,6 +1,8 @@
 //! What a person can do about a dataset that did not arrive: whether the data is safe, then one
 //! command.
 
+use dormouse_generator::reach;
+
 use super::stop::Stop;
 use super::stream::Broken;
 use crate::ssh::Endpoint;
@@ -134,8 +136,9 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
         ),
         Some(Meaning::PermissionDenied) => {
             let parent = target.parent().unwrap_or_else(|| target.clone());
+            let rights = if endpoint.owns_mounts { reach::RIGHTS } else { RIGHTS };
             format!(
-                "nothing was changed; as root on the archiver: `zfs allow -u {} {RIGHTS} {parent}`",
+                "nothing was changed; as root on the archiver: `zfs allow -u {} {rights} {parent}`",
                 endpoint.user
             )
         }
@@ -167,8 +170,12 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
             "what was received is kept; run it again; if that ends so too, ZFS is too old there, or the partial data are \
              of no use: `zfs receive -A {target}` on the archiver gives them up, and nothing else"
         ),
+        Some(Meaning::RestoreRunning) => {
+            "nothing was changed; a restore of this host is running, and the next run sends it".to_owned()
+        }
         Some(
             Meaning::StreamCut
+            | Meaning::BackupRunning
             | Meaning::HostKeyMismatch
             | Meaning::IdentityRefused
             | Meaning::Unreachable

@@ -217,7 +217,8 @@ impl<'a> Batches<'a> {
         for some in halves(&course.items) {
             commands.extend(some.iter().flat_map(|item| {
                 let (target, kind) = (&item.job.target, item.job.source.kind);
-                let make = make(&item.job, item.streams(), self.is_raw(item));
+                let owned = self.context.owns_mounts(self.replication);
+                let make = make(&item.job, item.streams(), self.is_raw(item), owned);
                 argv::receives(target, kind, make, item.streams().count())
             }));
             commands.push(argv::list_these(&arrivals(some)));

@@ -69,6 +69,10 @@ impl<'a> Sender<'a> {
         job.sends(self.sets_aside()) || job.does_something()
     }
 
+    fn owns_mounts(&self) -> bool {
+        self.context.owns_mounts(self.replication)
+    }
+
     /// The job that both sides call for by now.
     ///
     /// # Errors
@@ -92,7 +96,11 @@ impl<'a> Sender<'a> {
         match self.work(archiver, job, &mut outcome).await {
             Ok(fate) => outcome.result = fate,
             Err(stop) => {
-                outcome.result = if advice::needs_a_person(&stop) { Fate::Refused } else { Fate::Failed };
+                outcome.result = match stop.is_locked() {
+                    true => Fate::Locked,
+                    false if advice::needs_a_person(&stop) => Fate::Refused,
+                    false => Fate::Failed,
+                };
                 outcome.message = Some(stop.to_string());
                 outcome.help = Some(advice::help(&stop, job, archiver.endpoint()));
             }
@@ -111,7 +119,8 @@ impl<'a> Sender<'a> {
             return Err(Broken::Connection("it was lost before this dataset's turn".to_owned()).into());
         }
         if job.decision == Decision::Placeholder {
-            archiver.create_placeholder(&job.target, job.below_raw).await?;
+            let make = Make { passive: !self.owns_mounts(), keyless: job.below_raw };
+            archiver.create_placeholder(&job.target, make).await?;
             return Ok(Fate::NoSnapshots);
         }
         let delivered = match job.decision.clone() {
@@ -307,7 +316,8 @@ impl<'a> Sender<'a> {
                 let kept = human_bytes(bytes);
                 self.context.say(&format!("  {name}: resuming {to_name}; the archiver keeps {kept} of it"));
                 let sends = vec![argv::resume(token)];
-                self.carry(job, sends, Make::Passive, estimate::read(text), outcome).await?;
+                let make = Make { passive: !self.owns_mounts(), keyless: false };
+                self.carry(job, sends, make, estimate::read(text), outcome).await?;
                 outcome.resumed = true;
                 outcome.snapshots += 1;
             }
@@ -328,7 +338,7 @@ impl<'a> Sender<'a> {
     ) -> Result<(), Stop> {
         let total = self.estimate(job, streams, raw).await;
         let sends = streams.iter().map(|stream| argv::send(&job.source.name, stream, raw)).collect();
-        self.carry(job, sends, make(job, streams, raw), total, outcome).await?;
+        self.carry(job, sends, make(job, streams, raw, self.owns_mounts()), total, outcome).await?;
         outcome.snapshots += streams.iter().map(Stream::count).sum::<usize>();
         Ok(())
     }
@@ -373,14 +383,12 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// How the first of these streams makes the copy. `zfs receive` takes `encryption` for new datasets only.
-pub fn make<'s>(job: &Job, streams: impl IntoIterator<Item = &'s Stream>, raw: bool) -> Make {
+/// How the first of these streams makes the copy; `owned` says whether the archiver's root keeps copies
+/// unmounted. `zfs receive` takes `encryption` for new datasets only.
+pub fn make<'s>(job: &Job, streams: impl IntoIterator<Item = &'s Stream>, raw: bool, owned: bool) -> Make {
     let is_new = streams.into_iter().any(|stream| matches!(stream, Stream::Full { .. }));
-    match &job.copy {
-        _ if is_new && job.below_raw && !raw => Make::Keyless,
-        Some(copy) if !is_new && copy.is_passive => Make::Nothing,
-        _ => Make::Passive,
-    }
+    let is_passive = !is_new && job.copy.as_ref().is_some_and(|copy| copy.is_passive);
+    Make { passive: !owned && !is_passive, keyless: is_new && job.below_raw && !raw }
 }
 
 /// Tells a person what has been sent.

@@ -17,6 +17,8 @@ pub enum Result {
     Sent,
     /// A person has to decide; nothing was changed.
     Refused,
+    /// The archiver was sending to this host, and receives nothing from it meanwhile; a later run sends it.
+    Locked,
     /// It failed; a later run goes on from what has arrived.
     Failed,
 }
@@ -93,11 +95,16 @@ impl DatasetOutcome {
                 self.message = Some("its newest snapshot was sent, but not seen on the archiver".to_owned());
                 self.help = Some("run the same command again".to_owned());
             }
-            Result::Failed if arrived => {
+            Result::Failed | Result::Locked if arrived => {
                 self.result = Result::Sent;
                 self.help = None;
             }
-            Result::NoSnapshots | Result::UpToDate | Result::Sent | Result::Refused | Result::Failed => {}
+            Result::NoSnapshots
+            | Result::UpToDate
+            | Result::Sent
+            | Result::Refused
+            | Result::Locked
+            | Result::Failed => {}
         }
     }
 }
@@ -136,6 +143,7 @@ impl Outcome {
             (false, true) if self.connection_lost => Exit::Unreachable,
             (false, true) if all_failed => Exit::Failed,
             (false, true) => Exit::Partial,
+            (false, false) if any(Result::Locked) => Exit::Locked,
             (false, false) => Exit::Done,
         }
     }

@@ -67,8 +67,13 @@ impl Run<'_> {
                 false => BTreeMap::new(),
             };
             let (mut commands, mut bytes) = (Vec::new(), 0);
+            let seal = self.context.seal();
             for (source, copy) in some {
                 let record = set.remove(source).unwrap_or_else(|| Record::empty(source.as_str()));
+                let record = match &seal {
+                    Some(seal) => seal.sign(record),
+                    None => record,
+                };
                 let Some(text) = record.text() else {
                     too_much.push(source.clone());
                     continue;

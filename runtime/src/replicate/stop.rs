@@ -29,6 +29,12 @@ impl Stop {
         matches!(self, Self::Broken(Broken::Receive { meaning: Some(Meaning::Busy), .. }))
     }
 
+    /// Whether the archiver sends something back to this host meanwhile. The gate has waited already.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Broken(Broken::Receive { meaning: Some(Meaning::RestoreRunning), .. }))
+    }
+
     /// Whether the archiver may have kept something else by the time that the stream came.
     #[must_use]
     pub fn is_unfit(&self) -> bool {

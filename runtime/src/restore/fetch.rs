@@ -59,9 +59,10 @@ impl<'a> Fetcher<'a> {
                 outcome
             }
             Err(stop) => {
+                let fate = if stop.is_locked() { Fate::Locked } else { Fate::Failed };
                 let (message, help) = (stop.to_string(), help(&stop, piece, archiver.endpoint()));
                 outcome.distrust = stop.distrust();
-                outcome.failed(message, help)
+                DatasetOutcome { result: fate, ..outcome.failed(message, help) }
             }
         }
     }

@@ -20,6 +20,8 @@ pub enum Result {
     Restored,
     /// It was not asked for, or cannot be made here.
     Left,
+    /// The archiver was receiving from this host, and sends nothing meanwhile; the same command goes on later.
+    Locked,
     /// It failed; the same command goes on from what has arrived.
     Failed,
 }
@@ -169,6 +171,7 @@ impl Outcome {
             return refusal.exit();
         }
         match (number(Result::Restored), number(Result::Failed)) {
+            (_, 0) if number(Result::Locked) > 0 => Exit::Locked,
             (_, 0) => Exit::Done,
             _ if self.connection_lost => Exit::Unreachable,
             (0, _) => Exit::Failed,

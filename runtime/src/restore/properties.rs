@@ -16,6 +16,7 @@ use crate::exec::{self, Exec};
 use crate::output::confirm;
 use crate::zfs::argv;
 use crate::zfs::properties::{Record, is_beyond, mounts};
+use crate::zfs::seal::{Seal, Verdict};
 
 /// What the archiver keeps of the datasets that are brought back, by their names here.
 #[derive(Debug, Default)]
@@ -36,14 +37,25 @@ impl Properties {
     ) -> Result<Self, Error> {
         let Restore { request, swap, .. } = restore;
         let kept = archiver.records(pieces.iter().map(|piece| &piece.copy.name)).await?;
-        let mut assignments = BTreeMap::new();
+        let (mut assignments, seal) = (BTreeMap::new(), restore.run.context.seal());
         let mut places = Places::of(restore).await?;
         for piece in pieces {
             let Some(relative) = piece.name.relative_to(&request.to) else { continue };
             let Ok(of) = request.dataset.join(relative) else { continue };
             let record = kept.get(&piece.copy.name).and_then(|kept| Record::parse(kept, &of));
-            let mut all =
-                record.map_or_else(Vec::new, |record| record.assignments(swap.is_some() || of == piece.name));
+            let mut all = record
+                .as_ref()
+                .map_or_else(Vec::new, |record| record.assignments(swap.is_some() || of == piece.name));
+            if let Some(record) = record.filter(|_| !all.is_empty() && !restore.accepts_properties)
+                && let Some(reason) = reason(Seal::examine(seal.as_ref(), &record))
+            {
+                let (name, set) = (&piece.name, all.join(", "));
+                warnings.push(format!(
+                    "{name}: {reason}; not set: {set}; set what is right with `zfs set`, or restore it again with \
+                     --accept-properties"
+                ));
+                all.clear();
+            }
             let value = all.iter().find_map(|one| one.strip_prefix("mountpoint=").map(str::to_owned));
             if let Some(warning) = places.settle(&piece.name, &of, value.as_deref()).await? {
                 all.retain(|one| !one.starts_with("mountpoint="));
@@ -93,6 +105,21 @@ impl Properties {
             }
         }
         failed
+    }
+}
+
+/// Why a record does not count.
+fn reason(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Genuine => None,
+        Verdict::Unsigned => Some("the record of its properties on the archiver is not signed"),
+        Verdict::Forged => {
+            Some("the record of its properties on the archiver was changed there, or signed with another key")
+        }
+        Verdict::NoKey => Some(
+            "the record of its properties cannot be verified, because hosts/<host>/record_key is missing from the \
+             secrets; `dormouse-generate` writes it where the seed is",
+        ),
     }
 }
 

@@ -48,6 +48,17 @@ impl Stop {
     }
 }
 
+impl Stop {
+    /// Whether the archiver receives from this host meanwhile. The gate has waited already.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        match self {
+            Self::Broken(Broken::Send { text, .. }) => meaning(text) == Some(Meaning::BackupRunning),
+            Self::Refused(_) | Self::Broken(_) | Self::Failed(_) | Self::Missing(_) => false,
+        }
+    }
+}
+
 /// What to do next.
 #[must_use]
 pub fn help(stop: &Stop, piece: &Piece, endpoint: &Endpoint) -> String {
@@ -68,6 +79,9 @@ pub fn help(stop: &Stop, piece: &Piece, endpoint: &Endpoint) -> String {
                         .map(str::to_owned)
                 )
             ),
+            Some(Meaning::BackupRunning) => {
+                "a backup of this host is running; run the same command again when it has ended".to_owned()
+            }
             Some(Meaning::KeyNotLoaded) => format!(
                 "on the archiver, which has the key: `zfs load-key -r {}`, then run the same command again",
                 piece.copy.encryption_root.as_deref().unwrap_or(piece.copy.name.as_str())

@@ -113,6 +113,9 @@ pub struct Record {
     pub of: String,
     /// Names and values, as `zfs set` takes them.
     pub set: BTreeMap<String, String>,
+    /// Proves who wrote it, in hexadecimal ([`super::seal`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
 }
 
 impl Record {
@@ -134,7 +137,7 @@ impl Record {
     /// Nothing was set on this dataset.
     #[must_use]
     pub fn empty(of: &str) -> Self {
-        Self { of: of.to_owned(), set: BTreeMap::new() }
+        Self { of: of.to_owned(), set: BTreeMap::new(), mac: None }
     }
 
     /// The value of [`RECORD`]; none when that would be too long.

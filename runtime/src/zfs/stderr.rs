@@ -44,12 +44,18 @@ pub enum Meaning {
     IdentityRefused,
     /// The machine does not answer.
     Unreachable,
+    /// The archiver's gate starts no receive while this host has something sent back.
+    RestoreRunning,
+    /// The archiver's gate starts no send while it receives from this host.
+    BackupRunning,
     /// The program is not installed there.
     CommandMissing,
 }
 
 /// Patterns, the more particular first.
-const PATTERNS: [(&str, Meaning); 40] = [
+const PATTERNS: [(&str, Meaning); 42] = [
+    ("a restore is running for this host", Meaning::RestoreRunning),
+    ("a backup is running for this host", Meaning::BackupRunning),
     ("IV set guid mismatch", Meaning::IvsetMismatch),
     ("inherited key must be loaded", Meaning::KeyNotLoaded),
     ("encryption key not loaded", Meaning::KeyNotLoaded),

@@ -47,7 +47,7 @@ impl Arguments {
         if self.check {
             return check::run(parsed, inputs.seed.as_deref(), &self.out);
         }
-        let name = &parsed.spec.name;
+        let name = &parsed.spec.name.clone();
         let seed = inputs.seed(name)?;
         let secrets = self.secrets.clone().map_or_else(|| places::secrets(name), Ok)?;
         self.refuse_bad_places(&inputs.spec, &seed, &secrets)?;
@@ -56,7 +56,7 @@ impl Arguments {
             note_other_secrets_dir(&parsed.spec, folder);
         }
         let artifacts = generate(parsed, &keyring)?;
-        let changes = write::all(&artifacts, &self.out, &secrets)?;
+        let changes = write::all(name, &artifacts, &self.out, &secrets)?;
         report(&changes);
         Ok(())
     }

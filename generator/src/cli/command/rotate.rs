@@ -12,7 +12,11 @@ use crate::cli::{Inputs, say, spec_file};
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
     /// Name of the archiver or host.
-    name: String,
+    #[arg(required_unless_present = "admin")]
+    name: Option<String>,
+    /// The administrator's key, which is root on every EC2 archiver.
+    #[arg(long, conflicts_with_all = ["name", "archiver", "host"])]
+    admin: bool,
     /// It is an archiver, where a host has the same name.
     #[arg(long, conflicts_with = "host")]
     archiver: bool,
@@ -24,34 +28,46 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     pub(in crate::cli) fn run(self, inputs: &Inputs) -> Result<(), Failure> {
         let parsed = spec_file::read(&inputs.spec)?;
-        let (section, epoch) = self.find(&parsed.spec)?;
+        let (title, epoch) = match &self.name {
+            None => ("admin".to_owned(), parsed.spec.admin.epoch),
+            Some(name) => {
+                let (section, epoch) = self.find(&parsed.spec, name)?;
+                (format!("{section}.{name}"), epoch)
+            }
+        };
         let Some(next) = epoch.checked_add(1) else {
             return Err(Failure::refused("the epoch cannot be raised any further", "choose another name"));
         };
-        let text = parsed
-            .source
-            .with_epoch(section, &self.name, next)
-            .ok_or_else(|| Failure::failed("the spec cannot be edited", "raise the epoch by hand"))?;
+        let edited = match title.split_once('.') {
+            Some((section, name)) => parsed.source.with_epoch(section, name, next),
+            None => parsed.source.with_admin_epoch(next),
+        };
+        let text =
+            edited.ok_or_else(|| Failure::failed("the spec cannot be edited", "raise the epoch by hand"))?;
         replace(&inputs.spec, &text)?;
-        say(&format!(
-            "{section}.{name}: epoch {epoch} -> {next}\nnow run dormouse-generate, install the new key, and commit\n",
-            name = self.name
-        ));
+        let then = match &self.name {
+            None => {
+                "now run dormouse-generate, commit, and run `dormouse up` for each EC2 archiver: until then the old key \
+                 is still root there, and on every image that exists\n"
+            }
+            Some(_) => "now run dormouse-generate, install the new key, and commit\n",
+        };
+        say(&format!("{title}: epoch {epoch} -> {next}\n{then}"));
         Ok(())
     }
 
     /// The section that holds the name, and its epoch.
-    fn find(&self, spec: &Spec) -> Result<(&'static str, u32), Failure> {
-        let archiver = spec.archivers.get(&self.name).filter(|_| !self.host);
-        let host = spec.hosts.get(&self.name).filter(|_| !self.archiver);
+    fn find(&self, spec: &Spec, name: &str) -> Result<(&'static str, u32), Failure> {
+        let archiver = spec.archivers.get(name).filter(|_| !self.host);
+        let host = spec.hosts.get(name).filter(|_| !self.archiver);
         match (archiver, host) {
             (Some(_), Some(_)) => Err(Failure::refused(
-                format!("{} is both an archiver and a host", self.name),
+                format!("{name} is both an archiver and a host"),
                 "say which: --archiver or --host",
             )),
             (Some(archiver), None) => match &archiver.provider {
                 Provider::Static(machine) if machine.host_key.is_some() => Err(Failure::refused(
-                    format!("the host key of {} is its own, given in the spec as host_key", self.name),
+                    format!("the host key of {name} is its own, given in the spec as host_key"),
                     "change it there, then write the new one to host_key",
                 )),
                 _ => Ok(("archivers", archiver.epoch)),
@@ -60,7 +76,7 @@ impl Arguments {
             (None, None) => {
                 let known: Vec<&str> =
                     spec.archivers.keys().chain(spec.hosts.keys()).map(String::as_str).collect();
-                let text = format!("{:?} is neither an archiver nor a host of the spec", self.name);
+                let text = format!("{name:?} is neither an archiver nor a host of the spec");
                 Err(Failure::refused(text, format!("known: {}", known.join(", "))))
             }
         }

@@ -8,9 +8,21 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{CHANGED, CREATED, Changes, disk};
+use super::{CHANGED, CREATED, Changes, REMOVED, disk};
 use crate::cli::failure::Failure;
 use crate::cli::seed_file::private_folder;
+
+/// What is written for hosts and archivers: the folder, their purpose in a key's comment, the file with that comment,
+/// and all files.
+const OURS: [(&str, &str, &str, &[&str]); 2] = [
+    ("hosts", "host", "id_ed25519.pub", &["id_ed25519", "record_key", "id_ed25519.pub"]),
+    (
+        "archivers",
+        "archiver",
+        "ssh_host_ed25519_key.pub",
+        &["ssh_host_ed25519_key", "user-data", "ssh_host_ed25519_key.pub"],
+    ),
+];
 
 /// Where new files wait inside the secrets folder until all of them are there.
 const STAGING: &str = ".staging";
@@ -81,6 +93,40 @@ impl Staged<'_> {
         let folders: Vec<PathBuf> = folders.into_iter().collect();
         disk::flush(self.folder, &folders).map_err(|error| Failure::io("write", self.folder, &error))
     }
+}
+
+/// Removes the keys of hosts and archivers that the spec no longer has. They are told by the comment of their
+/// public halves, so that nothing of another system's goes, and nothing that we did not write.
+pub(super) fn remove_obsolete(
+    folder: &Path,
+    files: &[(&str, &[u8])],
+    spec_name: &str,
+    changes: &mut Changes,
+) -> Result<(), Failure> {
+    let wanted: BTreeSet<PathBuf> = files.iter().map(|(path, _)| folder.join(path)).collect();
+    for (section, kind, public, ours) in OURS {
+        let Ok(entries) = fs::read_dir(folder.join(section)) else { continue };
+        for entry in entries.flatten() {
+            let (place, name) = (entry.path(), entry.file_name());
+            let comment = format!(" dormouse:{spec_name}:{kind}:{}:", name.to_string_lossy());
+            let is_ours = fs::read_to_string(place.join(public)).is_ok_and(|line| line.contains(&comment));
+            // A link leads to what is not ours.
+            if !is_ours || !entry.file_type().is_ok_and(|found| found.is_dir()) {
+                continue;
+            }
+            // The public half goes last: it tells whose the others are.
+            for file in ours.iter().map(|file| place.join(file)).filter(|file| !wanted.contains(file)) {
+                match fs::remove_file(&file) {
+                    Ok(()) => changes.note(REMOVED, file),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(Failure::io("remove", &file, &error)),
+                }
+            }
+            // Only if nothing else is in it.
+            let _left = fs::remove_dir(&place);
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Staged<'_> {

@@ -201,7 +201,7 @@ impl DatasetEvent {
                 Fate::NoSnapshots | Fate::UpToDate => DatasetVerdict::Skipped,
                 Fate::Sent => DatasetVerdict::Sent,
                 Fate::Refused => DatasetVerdict::Refused,
-                Fate::Failed => DatasetVerdict::Failed,
+                Fate::Failed | Fate::Locked => DatasetVerdict::Failed,
             },
             snapshots: outcome.snapshots,
             bytes: outcome.bytes,

@@ -13,55 +13,45 @@ const PLACEHOLDER: &str = "dormouse:placeholder";
 /// not loaded, `zfs receive` of a plain stream ends with "inherited key must be loaded".
 pub(super) const KEYLESS: [&str; 2] = ["-o", "encryption=off"];
 
-/// Receives a stream: resumable, unmounted, read-only, and with no mount point of the host's,
-/// which could hide a live directory. Never with `-F`, which destroys.
+/// What the receive of a stream sets on the copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Make {
+    /// Makes it read-only, unmounted, and without a mount point of the host's, which could hide a live
+    /// directory. On a copy that has all of this, setting it again costs a transaction group for each
+    /// snapshot. Where the archiver's root keeps these properties above all copies, a host has no right to
+    /// set them.
+    pub passive: bool,
+    /// Makes it without the key of the copy above it, for a plain stream.
+    pub keyless: bool,
+}
+
+impl Make {
+    /// All ways to receive into a copy.
+    #[must_use]
+    pub fn all() -> [Self; 4] {
+        [(false, false), (false, true), (true, false), (true, true)]
+            .map(|(passive, keyless)| Self { passive, keyless })
+    }
+}
+
+/// Receives a stream: resumable and unmounted. Never with `-F`, which destroys.
 /// Filesystem properties are errors on zvols, so the options depend on the kind.
 #[must_use]
-pub fn receive(dataset: &DatasetName, kind: Kind) -> Vec<String> {
-    receive_with(dataset, kind, vec![])
-}
-
-/// The same for a plain stream and a copy that goes without the key of the copy above it.
-#[must_use]
-pub fn receive_keyless(dataset: &DatasetName, kind: Kind) -> Vec<String> {
-    receive_with(dataset, kind, words(KEYLESS))
-}
-
-fn receive_with(dataset: &DatasetName, kind: Kind, options: Vec<String>) -> Vec<String> {
+pub fn receive(dataset: &DatasetName, kind: Kind, make: Make) -> Vec<String> {
+    let key = if make.keyless { words(KEYLESS) } else { vec![] };
     let properties = match kind {
+        _ if !make.passive => vec![],
         Kind::Filesystem => words(["-x", "mountpoint", "-o", "canmount=noauto", "-o", "readonly=on"]),
         Kind::Volume => words(["-o", "volmode=none", "-o", "readonly=on"]),
     };
-    [words(["zfs", "receive", "-s", "-u"]), options, properties, words([dataset.as_str()])].concat()
-}
-
-/// How a copy is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Make {
-    /// It is there, with all that [`receive`] sets: to set it again costs a transaction group for each snapshot.
-    Nothing,
-    /// As [`receive`] does.
-    Passive,
-    /// As [`receive_keyless`] does.
-    Keyless,
+    [words(["zfs", "receive", "-s", "-u"]), key, properties, words([dataset.as_str()])].concat()
 }
 
 /// Receives several streams one after the other, the first so that it makes the copy.
 #[must_use]
 pub fn receives(dataset: &DatasetName, kind: Kind, make: Make, count: usize) -> Vec<Vec<String>> {
-    let first = match make {
-        Make::Nothing => receive_as_sent(dataset),
-        Make::Passive => receive(dataset, kind),
-        Make::Keyless => receive_keyless(dataset, kind),
-    };
-    let others = std::iter::repeat_with(|| receive_as_sent(dataset));
-    std::iter::once(first).chain(others).take(count).collect()
-}
-
-/// Receives a stream and sets nothing but what comes with it: resumable and unmounted.
-#[must_use]
-pub fn receive_as_sent(dataset: &DatasetName) -> Vec<String> {
-    words(["zfs", "receive", "-s", "-u", dataset.as_str()])
+    let others = std::iter::repeat_with(|| receive(dataset, kind, Make::default()));
+    std::iter::once(receive(dataset, kind, make)).chain(others).take(count).collect()
 }
 
 /// Gives up the partial data of an interrupted receive, and nothing else (zfs-receive(8) `-A`).
@@ -70,11 +60,14 @@ pub fn abandon(dataset: &DatasetName) -> Vec<String> {
     words(["zfs", "receive", "-A", dataset.as_str()])
 }
 
-/// Makes a dataset that only holds others, `keyless` below a copy whose key is on the host.
+/// Makes a dataset that only holds others, in the way of a copy.
 #[must_use]
-pub fn create_placeholder(dataset: &DatasetName, keyless: bool) -> Vec<String> {
+pub fn create_placeholder(dataset: &DatasetName, make: Make) -> Vec<String> {
     let mark = format!("{PLACEHOLDER}={dataset}");
-    let options = words(["-o", "canmount=off", "-o", "mountpoint=none", "-o", "readonly=on", "-o", &mark]);
-    let key = if keyless { words(KEYLESS) } else { vec![] };
-    [words(["zfs", "create"]), key, options, words([dataset.as_str()])].concat()
+    let key = if make.keyless { words(KEYLESS) } else { vec![] };
+    let properties = match make.passive {
+        true => words(["-o", "canmount=off", "-o", "mountpoint=none", "-o", "readonly=on"]),
+        false => vec![],
+    };
+    [words(["zfs", "create"]), key, properties, words(["-o", &mark, dataset.as_str()])].concat()
 }

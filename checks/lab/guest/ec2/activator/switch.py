@@ -27,7 +27,7 @@ def switch(system: dict[str, Any]) -> int:
     changed = {path for path, digest in new.files.items() if old.files.get(path) != digest}
 
     stop(units(gone))
-    accounts.make(users, groups)
+    accounts.make(users, system["users"]["groups"])
     accounts.remove(without(old.users, new.users), without(old.groups, groups))
     name_machine(system["networking"])
     put(files, changed, gone)

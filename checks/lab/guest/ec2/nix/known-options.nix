@@ -22,6 +22,7 @@ let
   };
 
   user = submodule {
+    uid = option (types.nullOr types.ints.positive) null;
     isSystemUser = option types.bool false;
     group = option types.str "";
     shell = option (types.nullOr types.package) null;
@@ -80,7 +81,7 @@ in
     settings = option types.section { };
   };
 
-  users.groups = option (types.attrsOf (submodule { })) { };
+  users.groups = option (types.attrsOf (submodule { gid = option (types.nullOr types.ints.positive) null; })) { };
   users.users = option (types.attrsOf user) { };
 
   security.polkit = {

@@ -21,20 +21,41 @@ let
   # Seconds between the beginnings of two scrubs.
   scrubPeriod = 2592000;
 
-  # The users that hosts log in as, with the datasets that each may receive into.
+  # The users that hosts log in as, with the datasets that each may receive into. ZFS keeps their rights by
+  # number on the volume, so the numbers are fixed, from a range that nothing else allots numbers from.
+  group = 1879048192;
   hosts = {
     dormouse-desktop = {
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHgPtcOQFZrz3WXijm5KnfGw0NEAmsmlL04TZlzOcfcW";
+      uid = 1905531592;
+      name = "desktop";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsddiNRiK9Cowa81Xz3LpaqFwAPovLaXI6RuHEz3Mug";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFM/NhVDdbyfM+iRIIIwmqbrIxuNovMur6xASBc80d7r";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDDdrmHz8saPrY38OlLvI8Gl93N0GKPUyX8Xd1NhF/kg";
 
-  # What `zfs receive -s -u -x mountpoint -o canmount=… -o readonly=…` asks for; send and hold are for
-  # `zfs send -I`, by which it comes back, and userprop for what was set on it. Without destroy and rollback
-  # no host can take back what it sent.
-  permissions = "canmount,create,hold,mount,mountpoint,readonly,receive,send,userprop,volmode";
+  # A receive needs create, mount and receive, a restore needs send, and the record of properties needs
+  # userprop. Without destroy and rollback no host can remove what it sent. Without the rights to set how a
+  # copy is mounted, and to hold it, no stream of a host's can do that either.
+  permissions = "create,mount,receive,send,userprop";
+
+  # What every copy inherits from the pool, so that importing it mounts nothing on any machine.
+  kept = {
+    canmount = "off";
+    "com.sun:auto-snapshot" = "false";
+    mountpoint = "none";
+    readonly = "on";
+    volmode = "none";
+  };
+
+  # What is granted, in short: while the pool has the same there is nothing to look for in all its datasets.
+  granted = builtins.hashString "sha256" (
+    builtins.toJSON [
+      permissions
+      (builtins.mapAttrs (_: host: { inherit (host) uid targets; }) hosts)
+    ]
+  );
 
   zfs = config.boot.zfs.package;
 in
@@ -63,7 +84,11 @@ in
   # Else every boot would rebuild the system that it is.
   virtualisation.amazon-init.enable = false;
   # The user data was copied there, host key and all, for everyone to read.
-  systemd.tmpfiles.rules = [ "z /etc/nixos/configuration.nix 0600 root root -" ];
+  systemd.tmpfiles.rules = [
+    "z /etc/nixos/configuration.nix 0600 root root -"
+    "d /run/dormouse-gate 0755 root root -"
+  ]
+  ++ map (user: "d /run/dormouse-gate/${user} 0700 ${user} dormouse -") (builtins.attrNames hosts);
   services.amazon-ssm-agent.enable = lib.mkForce false;
 
   boot.supportedFilesystems = [ "zfs" ];
@@ -99,36 +124,66 @@ in
     };
   };
 
-  users.groups.dormouse = { };
+  users.groups.dormouse.gid = group;
   users.users = {
     root.openssh.authorizedKeys.keys = [ adminKey ];
   }
   // builtins.mapAttrs (_: host: {
+    inherit (host) uid;
     isSystemUser = true;
     group = "dormouse";
     shell = pkgs.bashInteractive;
     openssh.authorizedKeys.keys = [
-      "restrict,command=\"${pkgs.bashInteractive}/bin/bash /etc/dormouse/gate ${lib.escapeShellArgs host.targets}\" ${host.key}"
+      "restrict,command=\"${pkgs.bashInteractive}/bin/bash /etc/dormouse/gate ${
+        lib.escapeShellArgs ([ host.name ] ++ host.targets)
+      }\" ${host.key}"
     ];
   }) hosts;
 
-  # All that a host's key can start. ZFS alone would not do: who may receive may also destroy, for
-  # `zfs receive -F` of a replication stream asks for no other right (openzfs #16943). What was asked for
-  # is taken apart here, and by no shell: words, some of them in quotes, joined by `&&`.
+  # All that a host's key can start.
   environment.etc."dormouse/gate".text = ''
+    # Dormouse: all that a host's key can start on this archiver. Installed as /etc/dormouse/gate, it is the command of
+    # each line in authorized_keys; its arguments are the host and that host's targets.
+    #
+    # ZFS alone would not do: who may receive may also destroy, for `zfs receive -F` of a replication stream asks for
+    # no other right (openzfs #16943). What was asked for is taken apart here, and by no shell: words, some of them in
+    # quotes, joined by `&&`.
     set -f
     export LC_ALL=C
-    targets=( "$@" )
+    host="$1"
+    targets=( "''${@:2}" )
     asked="''${SSH_ORIGINAL_COMMAND:-}"
 
-    administrator="whatever else there is to do: ssh -i <secrets>/admin/id_ed25519 root@$HOSTNAME"
+    # Limits in bytes, and in words of one command: twice what a host says.
+    longest=110000
+    longest_word=16384
+    most_words=1000
+
+    # A directory of this user's own, and the seconds that a command waits for one of the other kind.
+    locks=/run/dormouse-gate/$(id -un)
+    patience=20
+
+    administrator="the administrator's key starts everything else: ssh -i <secrets>/admin/id_ed25519 root@$HOSTNAME"
+
+    # One entry of the journal, whatever is in the text: quoted for bash, without control characters.
+    note() {
+      local text="''${1:0:1000}"
+      if command -v systemd-cat >/dev/null; then
+        systemd-cat --identifier=dormouse-gate echo "refused: ''${text@Q}"
+      elif command -v logger >/dev/null; then
+        logger -t dormouse-gate -- "refused: ''${text@Q}"
+      fi
+    }
 
     refuse() {
-      systemd-cat --identifier=dormouse-gate echo "refused: $asked"
-      echo "permission denied: a host's key does not start: $asked" >&2
+      local text="''${asked:0:1000}"
+      note "$asked"
+      echo "permission denied: a host's key does not start: ''${text//[[:cntrl:]]/?}" >&2
       echo "nothing was done; $administrator" >&2
       exit 126
     }
+
+    if [ -n "''${asked:longest}" ]; then refuse; fi
 
     # Whether this is a target, in one, or a snapshot or bookmark there.
     own() {
@@ -165,7 +220,7 @@ in
     }
 
     the_pool() {
-      [ "$1" = ${lib.escapeShellArg pool} ]
+      [ "$1" = archive ]
     }
 
     # Whether words are options out of two lists, then at least one name that passes a test. Options
@@ -256,26 +311,127 @@ in
       if ! allowed "$@"; then refuse; fi
     }
 
-    start() {
-      "$@"
+    # What runs now. The host reads these messages.
+    declare -A running=( [send]="a restore is running" [receive]="a backup is running" )
+
+    # Sends of a host run beside each other, and receives too, but never a send beside a receive. Each
+    # holds a shared lock of its kind, which zfs inherits and which ends with the last of them. It is taken
+    # under a third lock, held for moments only, so that two that come at once do not refuse each other.
+    enter() {
+      local kind="$1" other="$2" deadline=$((SECONDS + patience)) now refused=0
+      if [ "$holds" = "$kind" ]; then return; fi
+      exec 7>&-
+      holds=""
+      if ! [ -w "$locks" ]; then
+        echo "permission denied: $locks is missing or belongs to somebody else; nothing was done" >&2
+        echo "as root on $HOSTNAME: systemd-tmpfiles --create" >&2
+        exit 1
+      fi
+      if ! exec 6>>"$locks/$host.enter" 7>>"$locks/$host.$kind" 8>>"$locks/$host.$other"; then exit 1; fi
+      # A run that was refused tries its other datasets too. They do not wait again within a minute.
+      printf -v now '%(%s)T' -1
+      if [ -e "$locks/$host.refused-$kind" ]; then read -r refused <"$locks/$host.refused-$kind"; fi
+      if [ "$((now - refused))" -lt 60 ]; then deadline=0; fi
+      while [ -z "$holds" ]; do
+        if flock -w "$patience" 6; then
+          if flock -n -x 8 && flock -n -s 7; then holds="$kind"; fi
+          flock -u 8
+          flock -u 6
+        fi
+        if [ -n "$holds" ]; then break; fi
+        if [ "$SECONDS" -ge "$deadline" ]; then
+          printf '%(%s)T\n' -1 >"$locks/$host.refused-$kind"
+          echo "''${running[$other]} for this host; nothing was done, try again when it has ended" >&2
+          exit 75
+        fi
+        sleep 0.2
+      done
+      exec 6>&- 8>&-
     }
 
-    # A host may pack its streams (`stream_compression`). The dot is the sign of a pipe, which no user
-    # data may have.
-    unpack=""
-    packed='^zstd -q -d -c . [{] (.*); [}]$'
-    commands="$asked"
-    if [[ $asked =~ $packed ]]; then
-      unpack=1
-      commands="''${BASH_REMATCH[1]}"
-    fi
+    # A clone stream names its origin by GUID, in the whole pool, and ZFS asks for no right to the origin. So
+    # while a copy of this host depends on a snapshot that is not its own, this host gets nothing back.
+    no_foreign_origins() {
+      local target listed name origin
+      for target in "''${targets[@]}"; do
+        if ! listed="$(zfs list -H -r -t filesystem,volume -o name,origin "$target" 2>&1)"; then
+          if [ "$listed" = "cannot open '$target': dataset does not exist" ]; then continue; fi
+          echo "cannot list the origins of $target: $listed" >&2
+          exit 1
+        fi
+        while IFS=$'\t' read -r name origin; do
+          case "$name $origin" in
+            " ") continue ;;
+            *" -") continue ;;
+          esac
+          if own "$origin"; then continue; fi
+          note "$name is a clone of $origin: $asked"
+          echo "cannot send: $name is a clone of a snapshot that does not belong to this host" >&2
+          echo "nothing was sent; as root on the archiver: zfs destroy -r $name" >&2
+          exit 126
+        done <<<"$listed"
+      done
+    }
 
-    # Does something with each command, until one fails. `&&` is in no word, but between commands.
+    # Runs a command without the options that would set how a copy is mounted: the pool decides that. Hosts
+    # send them to archivers that do not.
+    without_mounts() {
+      local kept=()
+      while [ "$#" -gt 0 ]; do
+        case "$1 ''${2:-}" in
+          "-x mountpoint") shift ;;
+          "-o canmount="*) shift ;;
+          "-o mountpoint="*) shift ;;
+          "-o readonly="*) shift ;;
+          "-o volmode="*) shift ;;
+          *) kept+=( "$1" ) ;;
+        esac
+        shift
+      done
+      "''${kept[@]}"
+    }
+
+    # Commands of a line run one after the other, and the lock stays until one of the other kind comes.
+    start() {
+      case "$1 ''${2:-}" in
+        "zfs recv") set -- zfs receive "''${@:3}" ;;
+      esac
+      case "$1 ''${2:-}" in
+        "zfs create") without_mounts "$@" ;;
+        "zfs receive")
+          enter receive send
+          without_mounts "$@"
+          ;;
+        "zfs send")
+          # A dry run sends nothing.
+          if [ "''${3:-}" != -n ]; then
+            enter send receive
+            no_foreign_origins
+          fi
+          "$@"
+          ;;
+        *) "$@" ;;
+      esac
+    }
+
+    # A host may pack its streams (`stream_compression`). The question mark is the sign of a pipe, which
+    # no user data may have.
+    unpack=""
+    commands="$asked"
+    case "$asked" in
+      "zstd -q -d -c "?" { "*"; }")
+        unpack=1
+        commands="''${asked:18:-3}"
+        ;;
+    esac
+
+    # Runs a function for each command, until one fails. `&&` is in no word, but between commands.
     each() {
       local word command=()
       for word in "''${words[@]}" "&&"; do
         if [ "$word" != "&&" ]; then
           command+=( "$word" )
+          if [ -n "''${command[most_words]+more}" ]; then refuse; fi
           continue
         fi
         if "$1" "''${command[@]}"; then :; else exit; fi
@@ -288,30 +444,37 @@ in
       exec zfs list -r -o name,used,logicalused "''${targets[@]}"
     fi
 
+    # A look at a text takes as long as the text, so the command is read in blocks, of which none is
+    # used up before the next one is there.
     plain='^[A-Za-z0-9_./:@%=,+#-]+'
-    quoted="^'([^'&]*)'"
+    quoted="^[^'&]+"
     inside='^[^"\$`&]+'
     escaped='^\\(["\$`])'
     open=""
     words=()
     word=""
     begun=""
-    rest="$commands "
+    commands+=" "
+    at=0
+    rest="''${commands:0:512}"
     while [ -n "$rest" ]; do
-      if [ -n "$open" ] && [[ $rest =~ $inside ]]; then
+      took=""
+      if [ "$open" = "'" ] && [[ $rest =~ $quoted ]]; then
         word+="''${BASH_REMATCH[0]}"
-      elif [ -n "$open" ] && [[ $rest =~ $escaped ]]; then
+      elif [ "$open" = '"' ] && [[ $rest =~ $inside ]]; then
+        word+="''${BASH_REMATCH[0]}"
+      elif [ "$open" = '"' ] && [[ $rest =~ $escaped ]]; then
         word+="''${BASH_REMATCH[1]}"
-      elif [[ $rest =~ ^\" ]]; then
-        if [ -n "$open" ]; then open=""; else open=1; fi
-        begun=1
+      elif [ -n "$open" ] && [ "''${rest:0:1}" = "$open" ]; then
+        took="$open"
+        open=""
       elif [ -n "$open" ]; then
         refuse
+      elif [[ $rest =~ ^[\"\'] ]]; then
+        open="''${BASH_REMATCH[0]}"
+        begun=1
       elif [[ $rest =~ $plain ]]; then
         word+="''${BASH_REMATCH[0]}"
-        begun=1
-      elif [[ $rest =~ $quoted ]]; then
-        word+="''${BASH_REMATCH[1]}"
         begun=1
       elif [[ $rest =~ ^" "("&& ")? ]]; then
         if [ -n "$begun" ]; then words+=( "$word" ); fi
@@ -321,7 +484,13 @@ in
       else
         refuse
       fi
-      rest="''${rest#"''${BASH_REMATCH[0]}"}"
+      if [ -z "$took" ]; then took="''${BASH_REMATCH[0]}"; fi
+      if [ -n "''${word:longest_word}" ]; then refuse; fi
+      rest="''${rest#"$took"}"
+      if [ -z "''${rest:15}" ]; then
+        at=$((at + 512))
+        rest+="''${commands:at:512}"
+      fi
     done
     if [ -n "$open" ]; then refuse; fi
     each check
@@ -413,29 +582,154 @@ in
         zpool import -N -o cachefile=none -d /dev/disk/by-id ${lib.escapeShellArg pool}
       fi
 
+      keep() {
+        if [ "$(zfs get -H -o value "$1" ${lib.escapeShellArg pool})" != "$2" ]; then
+          zfs set "$1=$2" ${lib.escapeShellArg pool}
+        fi
+      }
+
+    ''
+    + lib.concatMapStrings (property: ''
+      keep ${lib.escapeShellArgs [ property kept.${property} ]}
+    '') (builtins.attrNames kept)
+    + ''
+
       exists() {
         zfs list -H -o name "$1" >/dev/null 2>&1
       }
 
-      # The first receive creates the target, which its parent must allow; whoever creates it
-      # may go on with it. The parent itself is made by `dormouse up`.
+      # Targets, and the user of each.
+      targets=()
+      users=()
+    ''
+    + lib.concatMapStrings (
+      user:
+      lib.concatMapStrings (target: ''
+        targets+=( ${lib.escapeShellArg target} )
+        users+=( ${lib.escapeShellArg user} )
+      '') hosts.${user}.targets
+    ) (builtins.attrNames hosts)
+    + ''
+
+      declare -A there
+      for target in "''${targets[@]}"; do
+        if exists "$target"; then there["$target"]=1; fi
+      done
+
+      # Whether this configuration grants what a line of `zfs allow` says, the section's name first.
+      is_wanted() {
+        local dataset="$1" line="$2" i user target
+        for i in "''${!targets[@]}"; do
+          user="''${users[i]}" target="''${targets[i]}"
+          if [ "$dataset" = "''${target%/*}" ] && [ -z "''${there["$target"]:-}" ]; then
+            case "$line" in
+              "Local user $user create,mount,receive") return 0 ;;
+              "Create "${permissions}) return 0 ;;
+            esac
+          fi
+          case "$dataset/" in
+            "$target"/*)
+              if [ "$line" = "Local+Descendent user $user "${permissions} ]; then return 0; fi
+              ;;
+          esac
+        done
+        return 1
+      }
+
+      # Takes back what a dataset grants by itself and this configuration does not: to users of older
+      # images, whose numbers may be others' today, to hosts that left, and to those that moved.
+      revoke() {
+        local dataset="$1" listed line section="" own="" who
+        listed="$(zfs allow "$dataset")"
+        while IFS= read -r line; do
+          case "$line" in
+            "---- Permissions on "*)
+              line="''${line#"---- Permissions on $dataset "}"
+              own=""
+              if [ -z "''${line//-/}" ]; then own=1; fi
+              continue
+              ;;
+            *:)
+              section="''${line%% *}"
+              continue
+              ;;
+          esac
+          line="''${line#"''${line%%[![:space:]]*}"}"
+          if [ -z "$own" ]; then continue; fi
+          if [ -z "$line" ]; then continue; fi
+          if is_wanted "$dataset" "$section $line"; then continue; fi
+          echo "$dataset: revoking $section $line"
+          who="''${line#* }"
+          who="''${who#"(unknown: "}"
+          who="''${who%% *}"
+          who="''${who%)}"
+          case "$section $line" in
+            "Permission "*) zfs unallow -s "''${line%% *}" "$dataset" ;;
+            "Create "*) zfs unallow -c "$dataset" ;;
+            *" user "*) zfs unallow -u "$who" "$dataset" ;;
+            *" group "*) zfs unallow -g "$who" "$dataset" ;;
+            *" everyone "*) zfs unallow -e "$dataset" ;;
+            *)
+              echo "cannot read the rights on $dataset: $line" >&2
+              return 1
+              ;;
+          esac
+        done <<<"$listed"
+      }
+
+      # The first receive creates the target, which its parent must allow; the host that creates it
+      # may go on with it. Once it is there, nothing else may be created beside it. The parent itself is made
+      # by `dormouse up`.
       delegate() {
         local user="$1" target="$2" parent="''${2%/*}"
-        if exists "$parent"; then
+        if [ -n "''${there["$target"]:-}" ]; then
+          zfs allow -u "$user" ${permissions} "$target"
+        elif exists "$parent"; then
           zfs allow -l -u "$user" create,mount,receive "$parent"
           zfs allow -c ${permissions} "$parent"
         fi
-        if exists "$target"; then
-          zfs allow -u "$user" ${permissions} "$target"
-        fi
       }
+
+      # All datasets after a change of the configuration; otherwise those that rights are granted on, and
+      # those above them.
+      places() {
+        local dataset
+        if [ "$before" != ${granted} ]; then
+          zfs list -H -r -t filesystem,volume -o name ${lib.escapeShellArg pool}
+          return
+        fi
+        for dataset in "''${targets[@]}"; do
+          while :; do
+            if exists "$dataset"; then echo "$dataset"; fi
+            case "$dataset" in
+              */*) dataset="''${dataset%/*}" ;;
+              *) break ;;
+            esac
+          done
+        done
+      }
+
+      before="$(zfs get -H -s local -o value dormouse:granted ${lib.escapeShellArg pool})"
+      places="$(places)"
+      declare -A seen
+      while IFS= read -r place; do
+        if [ -z "$place" ]; then continue; fi
+        if [ -n "''${seen["$place"]:-}" ]; then continue; fi
+        seen["$place"]=1
+        revoke "$place"
+      done <<<"$places"
     ''
     + lib.concatMapStrings (
       user:
       lib.concatMapStrings (target: ''
         delegate ${lib.escapeShellArgs [ user target ]}
       '') hosts.${user}.targets
-    ) (builtins.attrNames hosts);
+    ) (builtins.attrNames hosts)
+    + ''
+      if [ "$before" != ${granted} ]; then
+        zfs set dormouse:granted=${granted} ${lib.escapeShellArg pool}
+      fi
+    '';
     preStop = ''
       if zpool list ${lib.escapeShellArg pool}; then
         zpool export ${lib.escapeShellArg pool}

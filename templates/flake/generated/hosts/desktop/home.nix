@@ -12,7 +12,7 @@ let
       IdentitiesOnly = "yes";
       HostKeyAlias = "archiver.home.dormouse";
       HostKeyAlgorithms = "ssh-ed25519";
-      KnownHostsCommand = "/usr/bin/env echo archiver.home.dormouse ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC+NLB9GZgcUcLk/0f+yU4FBF8ZUVN1PDzv7yoWjUdop";
+      KnownHostsCommand = "/usr/bin/env echo archiver.home.dormouse ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINq5WhcwY9jsO5/cDJJbli1M/vyFsBm+QUm3JluP/+/l";
       UserKnownHostsFile = "/dev/null";
       GlobalKnownHostsFile = "/dev/null";
       StrictHostKeyChecking = "yes";

@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC+NLB9GZgcUcLk/0f+yU4FBF8ZUVN1PDzv7yoWjUdop";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINq5WhcwY9jsO5/cDJJbli1M/vyFsBm+QUm3JluP/+/l";
     };
 
     replications.safe = {

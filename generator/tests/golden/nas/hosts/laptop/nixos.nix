@@ -1,0 +1,56 @@
+# The replications of laptop, for Dormouse's NixOS module.
+# Written by dormouse-generate; change dormouse.json instead.
+{ ... }:
+{
+  services.dormouse = {
+    enable = true;
+    generated = ../..;
+    hostName = "laptop";
+    secretsDir = "~/.local/state/dormouse/office/secrets";
+
+    snapshots = {
+      frequent = 4;
+      hourly = 24;
+      daily = 7;
+      weekly = 4;
+      monthly = 12;
+    };
+
+    knownHosts.nas = {
+      hostNames = [ "nas.office.dormouse" "nas" "nas.lan" ];
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIfKZKbxUq+ODPJkd14bNC8g4K3d88854ne9kj57FYMD";
+    };
+
+    replications.home = {
+      host = "nas";
+      username = "dormouse";
+      localFilesystem = "rpool/home";
+      remoteFilesystem = "tank/dormouse/laptop/home";
+      recursive = true;
+      exclude = [ ];
+      sendRaw = "auto";
+      followDelete = false;
+      identityFilePath = "~/.local/state/dormouse/office/secrets/hosts/laptop/id_ed25519";
+      after = [ "frequent" "hourly" "daily" "weekly" "monthly" ];
+      timeout = 90000;
+      execStartPre = [ ];
+      execStopPost = [ ];
+    };
+
+    replications.mail = {
+      host = "nas";
+      username = "dormouse";
+      localFilesystem = "rpool/mail box";
+      remoteFilesystem = "tank/dormouse/laptop/mail box";
+      recursive = true;
+      exclude = [ ];
+      sendRaw = "auto";
+      followDelete = false;
+      identityFilePath = "~/.local/state/dormouse/office/secrets/hosts/laptop/id_ed25519";
+      after = [ "frequent" "hourly" "daily" "weekly" "monthly" ];
+      timeout = 90000;
+      execStartPre = [ ];
+      execStopPost = [ ];
+    };
+  };
+}
