@@ -38,7 +38,9 @@ def build(folder: Path) -> None:
     for name in ("build-kernel", "config", "isoc23.c"):
         shutil.copy(BUILD / name, tree / "build")
     contained = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--"]
-    mounted = f"mount -t proc proc {tree}/proc && mount --bind /dev {tree}/dev && exec chroot {tree} /build/build-kernel"
+    # A make above hands down flags, by which the kernel's would print the directories that it enters.
+    build = f"exec env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL chroot {tree} /build/build-kernel"
+    mounted = f"mount -t proc proc {tree}/proc && mount --bind /dev {tree}/dev && {build}"
     process.run([*contained, "sh", "-c", mounted], timeout=3600)
     for name in ("linux", "release", "zfs-version", "modules.builtin", "modules.builtin.modinfo"):
         shutil.move(tree / "build" / name, folder / name)

@@ -28,12 +28,12 @@ let
     dormouse-desktop = {
       uid = 1905531592;
       name = "desktop";
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsddiNRiK9Cowa81Xz3LpaqFwAPovLaXI6RuHEz3Mug";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOFTeWr690xgURwAQJKojeLfvUc7IblxCr1GN4Qlrvpe";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDDdrmHz8saPrY38OlLvI8Gl93N0GKPUyX8Xd1NhF/kg";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBw7RIbY+PQ2xcXxlnuyN8lsJKhNKzUtIVMci/2DCXZr";
 
   # A receive needs create, mount and receive, a restore needs send, and the record of properties needs
   # userprop. Without destroy and rollback no host can remove what it sent. Without the rights to set how a
@@ -598,6 +598,17 @@ in
         zfs list -H -o name "$1" >/dev/null 2>&1
       }
 
+      # Where ZFS has it, a host may add to its copies, and `zfs receive -F` is denied. Beside `receive` this
+      # right would mean nothing (zfs-allow(8) of OpenZFS 2.4).
+      receive=receive
+      case "$(zfs version)" in
+        zfs-2.[4-9]*) receive=receive:append ;;
+        zfs-2.[1-9][0-9]*) receive=receive:append ;;
+        zfs-[3-9]*) receive=receive:append ;;
+      esac
+      permissions=${lib.escapeShellArg permissions}
+      permissions="''${permissions/receive/$receive}"
+
       # Targets, and the user of each.
       targets=()
       users=()
@@ -623,13 +634,13 @@ in
           user="''${users[i]}" target="''${targets[i]}"
           if [ "$dataset" = "''${target%/*}" ] && [ -z "''${there["$target"]:-}" ]; then
             case "$line" in
-              "Local user $user create,mount,receive") return 0 ;;
-              "Create "${permissions}) return 0 ;;
+              "Local user $user create,mount,$receive") return 0 ;;
+              "Create $permissions") return 0 ;;
             esac
           fi
           case "$dataset/" in
             "$target"/*)
-              if [ "$line" = "Local+Descendent user $user "${permissions} ]; then return 0; fi
+              if [ "$line" = "Local+Descendent user $user $permissions" ]; then return 0; fi
               ;;
           esac
         done
@@ -683,10 +694,10 @@ in
       delegate() {
         local user="$1" target="$2" parent="''${2%/*}"
         if [ -n "''${there["$target"]:-}" ]; then
-          zfs allow -u "$user" ${permissions} "$target"
+          zfs allow -u "$user" "$permissions" "$target"
         elif exists "$parent"; then
-          zfs allow -l -u "$user" create,mount,receive "$parent"
-          zfs allow -c ${permissions} "$parent"
+          zfs allow -l -u "$user" "create,mount,$receive" "$parent"
+          zfs allow -c "$permissions" "$parent"
         fi
       }
 

@@ -12,7 +12,7 @@ let
       IdentitiesOnly = "yes";
       HostKeyAlias = "archiver.home.dormouse";
       HostKeyAlgorithms = "ssh-ed25519";
-      KnownHostsCommand = "/usr/bin/env echo archiver.home.dormouse ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINq5WhcwY9jsO5/cDJJbli1M/vyFsBm+QUm3JluP/+/l";
+      KnownHostsCommand = "/usr/bin/env echo archiver.home.dormouse ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBdfRHWDMR46YPmPz9xX/2V+2pyn1ykfHjeUDkCCE+9I";
       UserKnownHostsFile = "/dev/null";
       GlobalKnownHostsFile = "/dev/null";
       StrictHostKeyChecking = "yes";

@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINq5WhcwY9jsO5/cDJJbli1M/vyFsBm+QUm3JluP/+/l";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBdfRHWDMR46YPmPz9xX/2V+2pyn1ykfHjeUDkCCE+9I";
     };
 
     replications.safe = {
