@@ -129,7 +129,7 @@ def test_a_thief_with_a_hosts_key_loses_nothing(first: Instance, generated: Arch
         assert refused.code == REFUSED and "permission denied" in refused.stderr, refused
     assert snapshots(first, target) == before
     told = first.run(["journalctl", "--identifier=dormouse-gate", "--output=cat"]).stdout
-    assert f"refused: zfs receive -F {target}" in told
+    assert f"refused: 'zfs receive -F {target}'" in told
     # The control: without the gate, they are lost.
     first.run(["runuser", "-u", laptop.user, "--", "sh", "-c", f"zfs receive -F {target} </run/evil"], check=False)
     left = snapshots(first, target)
