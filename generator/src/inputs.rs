@@ -28,9 +28,9 @@ impl<'a> Inputs<'a> {
         let keys = KeyId::all(spec).into_iter().map(derive).collect::<Result<_, _>>();
         let keys = keys.map_err(|error| defect(&error))?;
         let mut record_keys = BTreeMap::new();
-        for host in spec.hosts.keys() {
-            let key = keyring.record_key(&spec.name, host).map_err(|error| defect(&error))?;
-            record_keys.extend(key.map(|key| (host.as_str(), key)));
+        for (name, host) in &spec.hosts {
+            let key = keyring.record_key(&spec.name, name, host).map_err(|error| defect(&error))?;
+            record_keys.extend(key.map(|key| (name.as_str(), key)));
         }
         Ok(Self { spec, keys, record_keys, templates })
     }

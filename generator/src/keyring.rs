@@ -162,14 +162,19 @@ impl Keyring {
         }
     }
 
-    /// The key that signs a host's records of properties, in hexadecimal and a newline; none without the seed.
-    /// It is not derived from the host's ssh key, so that whoever steals that cannot sign.
+    /// The key that signs a host's records of properties, in hexadecimal and a newline; none without the seed. It does
+    /// not depend on the host's SSH key, so a stolen SSH key cannot sign records. A new epoch gives a new one.
     ///
     /// # Errors
     /// None in a program that was tested.
-    pub fn record_key(&self, spec_name: &str, host: &str) -> Result<Option<Secret>, ssh_key::Error> {
+    pub fn record_key(
+        &self,
+        spec_name: &str,
+        name: &str,
+        host: &Host,
+    ) -> Result<Option<Secret>, ssh_key::Error> {
         let Self::Seed(seed) = self else { return Ok(None) };
-        let key = expand(seed, &format!("dormouse/1/record/{spec_name}/{host}"))?;
+        let key = expand(seed, &format!("dormouse/1/record/{spec_name}/{name}/{}", host.epoch))?;
         let mut text = Vec::with_capacity(2 * Seed::BYTES + 1);
         for byte in key.iter() {
             let digits = [byte >> 4, byte & 0xf].map(|digit| b"0123456789abcdef"[usize::from(digit)]);

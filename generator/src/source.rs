@@ -53,7 +53,7 @@ impl Source {
         Some(self.with_field(entry.value.as_object()?, "epoch", &epoch.to_string()))
     }
 
-    /// The text with this epoch of the administrator's key; all other bytes stay. None when it is no object.
+    /// The text with this epoch of the administrator's key; all other bytes stay. None if the spec is not an object.
     #[must_use]
     pub fn with_admin_epoch(&self, epoch: u32) -> Option<String> {
         let document = self.document();

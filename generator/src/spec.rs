@@ -109,15 +109,6 @@ impl Archiver {
         }
     }
 
-    /// Whether a host's key starts only what the gate lets pass: nothing that destroys or renames.
-    #[must_use]
-    pub fn has_gate(&self) -> bool {
-        match &self.provider {
-            Provider::Ec2(_) => true,
-            Provider::Static(machine) => machine.gate,
-        }
-    }
-
     /// Whether its root decides how copies are mounted, so that hosts set nothing about that.
     #[must_use]
     pub fn owns_mounts(&self) -> bool {

@@ -60,19 +60,9 @@ impl Templates {
 
 /// A word of a shell.
 fn shell(value: &Value) -> Result<String, Error> {
-    match value.as_str() {
-        Some(text) if !text.contains(char::is_control) => Ok(shell_quote(text)),
-        _ => Err(Error::new(ErrorKind::BadEscape, "this is not one line of text")),
-    }
-}
-
-/// A word of a shell, in quotes where it needs them.
-pub(crate) fn shell_quote(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@%+=,".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
+    let text = value.as_str().filter(|text| !text.contains(char::is_control));
+    let quoted = text.and_then(|text| shlex::try_quote(text).ok());
+    quoted.map(Into::into).ok_or_else(|| Error::new(ErrorKind::BadEscape, "this is not one line of text"))
 }
 
 /// Text that was escaped already, as one line.

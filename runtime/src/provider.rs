@@ -269,7 +269,7 @@ fn endpoint(
         identity: context.file("the private key", key)?,
         ciphers: archiver.ssh_ciphers.clone(),
         compresses: archiver.ssh_compression,
-        owns_mounts: identity == Identity::Host && archiver.owns_mounts(),
+        kept: archiver.kept_dataset().filter(|_| identity == Identity::Host).map(str::to_owned),
         program: context.ssh_program.clone(),
     })
 }

@@ -41,8 +41,8 @@ pub struct Endpoint {
     pub ciphers: Vec<String>,
     /// Whether it compresses.
     pub compresses: bool,
-    /// Whether its root decides how copies are mounted, so that hosts set nothing about that.
-    pub owns_mounts: bool,
+    /// The dataset on which its root keeps all copies below unmounted, if it does: hosts then set nothing about that.
+    pub kept: Option<String>,
     /// The ssh program.
     pub program: String,
 }

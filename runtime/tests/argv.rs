@@ -84,6 +84,10 @@ fn nothing_is_ever_received_by_force_or_mounted() {
         format!("zfs create -o canmount=off -o mountpoint=none -o readonly=on {mark}")
     );
     assert_eq!(placeholder(false), format!("zfs create {mark}"));
+    let kept = argv::create_kept(&name("vault/a")).join(" ");
+    let unmounted =
+        "-o canmount=off -o com.sun:auto-snapshot=false -o mountpoint=none -o readonly=on -o volmode=none";
+    assert_eq!(kept, format!("zfs create {unmounted} vault/a"));
     for command in [filesystem, volume, keyless, back, several[1].clone(), argv::abandon(&name("vault/a"))] {
         assert!(command.iter().all(|word| !word.starts_with('-') || !word.contains('F')), "{command:?}");
     }

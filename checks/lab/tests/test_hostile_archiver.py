@@ -14,7 +14,7 @@ from checks.lab.vm import Vm
 
 ZFS = "/usr/local/sbin/zfs"
 LIE, CAPTURED = "/root/lie", "/root/captured"
-DIARY = "dear diary, nobody but me reads line"
+DIARY = "private diary, line"
 SECRET = f"{SOURCE}/secret"
 
 # Comes before the real zfs in PATH. What it does, /root/lie says.

@@ -108,7 +108,7 @@ def test_a_nas_keeps_copies_unmounted_whatever_a_host_sends(nas: Product) -> Non
         assert refused.code == 126 and "permission denied" in refused.stderr, refused
     assert tree.guids(home, SOURCE).items() <= tree.guids(archiver, COPY).items()
 
-    # What somebody changes is noticed.
+    # `doctor` notices a later change.
     zfs(archiver, "set", "readonly=off", KEPT)
     changed = finding(nas)
     assert changed["state"] == "bad" and f"zfs set readonly=on {KEPT}" in changed["fix"], changed

@@ -30,10 +30,17 @@ impl Archiver {
             missing.push(name);
         }
         for name in missing.iter().rev() {
-            self.create_placeholder(name, Make { passive: !self.endpoint().owns_mounts, keyless: false })
-                .await?;
+            self.create_above(name).await?;
         }
         Ok(())
+    }
+
+    /// Makes a dataset above a target. One that keeps the copies below unmounted is made so.
+    async fn create_above(&self, name: &DatasetName) -> Result<(), Error> {
+        match self.endpoint().kept.as_deref() {
+            Some(kept) if kept == name.as_str() => self.change(&argv::create_kept(name)).await,
+            kept => self.create_placeholder(name, Make { passive: kept.is_none(), keyless: false }).await,
+        }
     }
 
     /// Makes a dataset that only holds others.

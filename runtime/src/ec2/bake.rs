@@ -239,7 +239,7 @@ fn endpoint(
         identity: machine.context.file("the administrator's private key", identity)?,
         ciphers: Vec::new(),
         compresses: false,
-        owns_mounts: false,
+        kept: None,
         program: machine.context.ssh_program.clone(),
     })
 }

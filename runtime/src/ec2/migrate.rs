@@ -18,7 +18,6 @@ use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::output::count;
 use crate::provider::{self, Identity, POOL};
-use crate::replicate::dataset::make;
 use crate::zfs::argv::Make;
 use crate::zfs::listing::Datasets;
 use crate::zfs::plan::{Decision, single_steps};
@@ -214,7 +213,7 @@ async fn copy_dataset(archiver: &Archiver, job: &Job) -> Result<(), Error> {
             let raw = form::is_wanted(&job.source, Raw::Auto);
             let streams = single_steps(&job.source, streams);
             let receives =
-                argv::receives(&job.target, job.source.kind, make(job, &streams, raw, false), streams.len());
+                argv::receives(&job.target, job.source.kind, job.make(&streams, raw, false), streams.len());
             for (stream, receive) in streams.iter().zip(receives) {
                 archiver.pipe(&argv::send(&job.source.name, stream, raw), &receive, COPY).await?;
             }

@@ -136,7 +136,7 @@ fn receive(meaning: Option<Meaning>, job: &Job, endpoint: &Endpoint) -> String {
         ),
         Some(Meaning::PermissionDenied) => {
             let parent = target.parent().unwrap_or_else(|| target.clone());
-            let rights = if endpoint.owns_mounts { reach::RIGHTS } else { RIGHTS };
+            let rights = if endpoint.kept.is_some() { reach::RIGHTS } else { RIGHTS };
             format!(
                 "nothing was changed; as root on the archiver: `zfs allow -u {} {rights} {parent}`",
                 endpoint.user

@@ -17,7 +17,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 
-use super::dataset::{make, report};
+use super::dataset::report;
 use super::lanes::Lanes;
 use super::outcome::{DatasetOutcome, Result as Fate};
 use super::progress::Progress;
@@ -218,7 +218,7 @@ impl<'a> Batches<'a> {
             commands.extend(some.iter().flat_map(|item| {
                 let (target, kind) = (&item.job.target, item.job.source.kind);
                 let owned = self.context.owns_mounts(self.replication);
-                let make = make(&item.job, item.streams(), self.is_raw(item), owned);
+                let make = item.job.make(item.streams(), self.is_raw(item), owned);
                 argv::receives(target, kind, make, item.streams().count())
             }));
             commands.push(argv::list_these(&arrivals(some)));

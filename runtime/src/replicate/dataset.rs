@@ -338,7 +338,7 @@ impl<'a> Sender<'a> {
     ) -> Result<(), Stop> {
         let total = self.estimate(job, streams, raw).await;
         let sends = streams.iter().map(|stream| argv::send(&job.source.name, stream, raw)).collect();
-        self.carry(job, sends, make(job, streams, raw, self.owns_mounts()), total, outcome).await?;
+        self.carry(job, sends, job.make(streams, raw, self.owns_mounts()), total, outcome).await?;
         outcome.snapshots += streams.iter().map(Stream::count).sum::<usize>();
         Ok(())
     }
@@ -381,14 +381,6 @@ impl<'a> Sender<'a> {
         }
         Ok(result?)
     }
-}
-
-/// How the first of these streams makes the copy; `owned` says whether the archiver's root keeps copies
-/// unmounted. `zfs receive` takes `encryption` for new datasets only.
-pub fn make<'s>(job: &Job, streams: impl IntoIterator<Item = &'s Stream>, raw: bool, owned: bool) -> Make {
-    let is_new = streams.into_iter().any(|stream| matches!(stream, Stream::Full { .. }));
-    let is_passive = !is_new && job.copy.as_ref().is_some_and(|copy| copy.is_passive);
-    Make { passive: !owned && !is_passive, keyless: is_new && job.below_raw && !raw }
 }
 
 /// Tells a person what has been sent.

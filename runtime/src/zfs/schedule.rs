@@ -5,6 +5,7 @@ use std::ops::Bound;
 use dormouse_generator::name::DatasetName;
 use dormouse_generator::spec::Raw;
 
+use super::argv::Make;
 use super::cursor::Cursors;
 use super::listing::Datasets;
 use super::plan::{Base, Decision, Refusal, Stream, common, decide, decide_by_cursor, too_long};
@@ -42,6 +43,14 @@ pub struct Job {
 }
 
 impl Job {
+    /// How the first of these streams makes the copy; `owned` says whether the archiver's root keeps copies unmounted.
+    /// `zfs receive` takes `encryption` for new datasets only.
+    pub fn make<'s>(&self, streams: impl IntoIterator<Item = &'s Stream>, raw: bool, owned: bool) -> Make {
+        let is_new = streams.into_iter().any(|stream| matches!(stream, Stream::Full { .. }));
+        let is_passive = !is_new && self.copy.as_ref().is_some_and(|copy| copy.is_passive);
+        Make { passive: !owned && !is_passive, keyless: is_new && self.below_raw && !raw }
+    }
+
     /// What the host knows by itself to be the job for a dataset, if that is enough.
     #[must_use]
     pub fn by_cursor(

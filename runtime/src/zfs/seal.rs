@@ -15,7 +15,7 @@ const BYTES: usize = 32;
 pub enum Verdict {
     /// It is.
     Genuine,
-    /// It has no MAC: a version without them wrote it, or somebody else.
+    /// It has no MAC: an older version wrote it, or an attacker.
     Unsigned,
     /// It is not, or its host had another key.
     Forged,

@@ -58,6 +58,14 @@ impl Arguments {
         Ok(())
     }
 
+    /// The dataset of the archiver below which all copies lie.
+    fn kept(&self) -> String {
+        match &self.address {
+            Some(_) => format!("{}/dormouse", self.pool),
+            None => self.pool.clone(),
+        }
+    }
+
     /// The starting spec, in the order and layout that a person would choose.
     fn spec_text(&self) -> String {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
@@ -65,7 +73,11 @@ impl Arguments {
         let (pool, source) = (quoted(&self.pool), quoted(&self.source));
         let provider = match &self.address {
             Some(address) => {
-                format!(r#""provider": {{ "type": "static", "address": {} }},"#, quoted(address))
+                let dataset = quoted(&self.kept());
+                format!(
+                    r#""provider": {{ "type": "static", "address": {}, "dataset": {dataset} }},"#,
+                    quoted(address)
+                )
             }
             None => format!(
                 r#""provider": {{
@@ -80,7 +92,7 @@ impl Arguments {
             ),
         };
         let leaf = self.source.rsplit('/').next().unwrap_or(&self.source);
-        let target = quoted(&format!("{}/{}/{leaf}", self.pool, self.host));
+        let target = quoted(&format!("{}/{}/{leaf}", self.kept(), self.host));
         format!(
             r#"{{
   "version": 1,

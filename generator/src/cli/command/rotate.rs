@@ -47,8 +47,8 @@ impl Arguments {
         replace(&inputs.spec, &text)?;
         let then = match &self.name {
             None => {
-                "now run dormouse-generate, commit, and run `dormouse up` for each EC2 archiver: until then the old key \
-                 is still root there, and on every image that exists\n"
+                "now run dormouse-generate, commit, and run `dormouse up` for each EC2 archiver. The old key stays root on \
+                 every older image, and `dormouse up` keeps one of them: deregister it as soon as the new one is there\n"
             }
             Some(_) => "now run dormouse-generate, install the new key, and commit\n",
         };

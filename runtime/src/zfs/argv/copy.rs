@@ -1,6 +1,7 @@
 //! What makes copies on an archiver, and fills them.
 
 use dormouse_generator::name::DatasetName;
+use dormouse_generator::reach::KEPT;
 
 use super::words;
 use crate::zfs::Kind;
@@ -58,6 +59,13 @@ pub fn receives(dataset: &DatasetName, kind: Kind, make: Make, count: usize) -> 
 #[must_use]
 pub fn abandon(dataset: &DatasetName) -> Vec<String> {
     words(["zfs", "receive", "-A", dataset.as_str()])
+}
+
+/// Makes the dataset on which an archiver's root keeps all copies below unmounted and read-only.
+#[must_use]
+pub fn create_kept(dataset: &DatasetName) -> Vec<String> {
+    let options = KEPT.iter().flat_map(|(property, value)| ["-o".to_owned(), format!("{property}={value}")]);
+    words(["zfs", "create"]).into_iter().chain(options).chain(words([dataset.as_str()])).collect()
 }
 
 /// Makes a dataset that only holds others, in the way of a copy.

@@ -28,12 +28,12 @@ let
     dormouse-desktop = {
       uid = 1905531592;
       name = "desktop";
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOFTeWr690xgURwAQJKojeLfvUc7IblxCr1GN4Qlrvpe";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC/4E1w0OMJSgLdX0PzglPHZAj/cPe2aC4esOpF4GrZD";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBw7RIbY+PQ2xcXxlnuyN8lsJKhNKzUtIVMci/2DCXZr";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEevb3t5UyiIEW61fXfhxBkEf/9/Yzyo0qXVBQeUTXf9";
 
   # A receive needs create, mount and receive, a restore needs send, and the record of properties needs
   # userprop. Without destroy and rollback no host can remove what it sent. Without the rights to set how a
@@ -323,8 +323,8 @@ in
       exec 7>&-
       holds=""
       if ! [ -w "$locks" ]; then
-        echo "permission denied: $locks is missing or belongs to somebody else; nothing was done" >&2
-        echo "as root on $HOSTNAME: systemd-tmpfiles --create" >&2
+        echo "cannot write to $locks; nothing was done" >&2
+        echo "as root on $HOSTNAME, run: systemd-tmpfiles --create" >&2
         exit 1
       fi
       if ! exec 6>>"$locks/$host.enter" 7>>"$locks/$host.$kind" 8>>"$locks/$host.$other"; then exit 1; fi

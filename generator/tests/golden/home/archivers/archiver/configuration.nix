@@ -323,8 +323,8 @@ in
       exec 7>&-
       holds=""
       if ! [ -w "$locks" ]; then
-        echo "permission denied: $locks is missing or belongs to somebody else; nothing was done" >&2
-        echo "as root on $HOSTNAME: systemd-tmpfiles --create" >&2
+        echo "cannot write to $locks; nothing was done" >&2
+        echo "as root on $HOSTNAME, run: systemd-tmpfiles --create" >&2
         exit 1
       fi
       if ! exec 6>>"$locks/$host.enter" 7>>"$locks/$host.$kind" 8>>"$locks/$host.$other"; then exit 1; fi
