@@ -14,6 +14,7 @@ mod spec_json;
 mod ssh_config;
 pub mod user_data;
 
+pub(crate) use configuration::access;
 pub use manifest::Manifest;
 
 use crate::inputs::Inputs;

@@ -37,6 +37,15 @@ pub use spec::Spec;
 use inputs::Inputs;
 use problem::Problem;
 
+/// A hash of who may enter an EC2 archiver's system, and what they may do there: of all its keys, the gate, the targets
+/// and the rights. An image with another one lets in whom the spec does not.
+///
+/// # Errors
+/// When the archiver's keys or its gate cannot be written.
+pub fn access(spec: &Spec, keyring: &Keyring, archiver: &str) -> Result<String, Vec<Problem>> {
+    artifact::access(&Inputs::new(spec, keyring)?, archiver)
+}
+
 /// All artifacts of a spec: the same ones, byte for byte, for the same spec and keys. Secret ones
 /// only when the keyring has the seed.
 ///

@@ -30,6 +30,10 @@ pub const KEPT: [(&str, &str); 5] = [
     ("volmode", "none"),
 ];
 
+/// Size of an EC2 archiver's root volume in GiB, a gp3 volume that ends with its instance. The public NixOS image
+/// has 4, which a rebuild fills.
+pub const ROOT_GIB: i32 = 10;
+
 /// Hexadecimal digits of the hash that keeps shortened names apart.
 const HASH_DIGITS: usize = 8;
 
@@ -72,7 +76,16 @@ pub fn uid(host_name: &str) -> u32 {
 
 /// The first digits of a text's SHA-256.
 pub(crate) fn short_hash(text: &str) -> String {
-    Sha256::digest(text).iter().take(HASH_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+    digits(text, HASH_DIGITS)
+}
+
+/// More of them, so that no two texts of a system ever share them.
+pub(crate) fn long_hash(text: &str) -> String {
+    digits(text, 2 * HASH_DIGITS)
+}
+
+fn digits(text: &str, number: usize) -> String {
+    Sha256::digest(text).iter().take(number / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod cursor;
 pub mod estimate;
 pub mod follow;
 pub mod form;
+pub mod kept;
 pub mod listing;
 pub mod mark;
 pub mod names;

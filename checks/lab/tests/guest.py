@@ -24,6 +24,8 @@ TRACES = [
     "/var/lib/systemd/random-seed",
     "/var/log/journal",
 ]
+# What it leaves, so that an instance of the image insists on its archiver's host key.
+BAKED = "/var/lib/dormouse/baked"
 # Where a running system writes what stays.
 WRITTEN = ["etc", "home", "root", "srv", "tmp", "usr/local", "var"]
 BOOT_TIMEOUT = 240
@@ -88,7 +90,7 @@ def baked(site: Site, generated: Archiver) -> Path:
     instance.run(["systemctl", "stop", "dormouse-idle.timer"])
     keys = {"/etc/ec2-metadata/user-data", "/etc/ssh/ssh_host_ed25519_key"}
     assert found_in(instance, private) == keys
-    instance.run(["sh", "-c", f"rm -rf {' '.join(TRACES)} && sync"])
+    instance.run(["sh", "-c", f"rm -rf {' '.join(TRACES)} && install -D /dev/null {BAKED} && sync"])
     instance.run(["systemctl", "--no-block", "poweroff"])
     instance.wait_off()
     return instance.disk

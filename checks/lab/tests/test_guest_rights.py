@@ -120,6 +120,17 @@ def test_users_have_the_numbers_of_the_configuration(machine: Instance, generate
         assert machine.run(["stat", "-c", "%u %a", f"/run/dormouse-gate/dormouse-{host}"]).stdout == f"{uid} 700\n"
 
 
+def test_an_image_that_is_launched_with_another_host_key_powers_off(site: Site, baked: Path, tmp_path: Path) -> None:
+    """As a host could launch it, to be taken for the archiver."""
+    other = Archiver(tmp_path / "other")
+    other.generate()
+    instance = site.instance("stranger", other.user_data, baked)
+    instance.boot(site.image)
+    instance.wait_off()
+    console = (instance.folder / "console.log").read_text(errors="replace")
+    assert "the user data gave another: powering off" in console, console[-2000:]
+
+
 def test_a_clone_of_another_hosts_snapshot_is_not_sent(machine: Instance, generated: Archiver) -> None:
     """As a forged clone stream leaves it; root makes it here."""
     laptop, desktop = generated.host("laptop"), generated.host("desktop")

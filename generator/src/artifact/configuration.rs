@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::{Value, context};
 
 use super::{Artifact, gate};
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, defect};
 use crate::keyring::KeyId;
 use crate::layout;
 use crate::problem::Problem;
@@ -22,6 +22,20 @@ pub(crate) fn make(inputs: &Inputs, _: &[Artifact]) -> Result<Vec<Artifact>, Vec
         files.push(Artifact::public(path(name), text));
     }
     Ok(files)
+}
+
+/// A hash of who may enter an archiver, and what they may do there.
+pub(crate) fn access(inputs: &Inputs, name: &str) -> Result<String, Vec<Problem>> {
+    let archiver = inputs.spec.archivers.get(name).ok_or_else(|| defect(&format!("there is no archiver {name}")))?;
+    let all = (
+        inputs.host_key(name, archiver)?,
+        inputs.public(&KeyId::admin(inputs.spec))?.key(),
+        hosts(inputs, name, archiver)?,
+        gate::text(inputs, archiver)?,
+        reach::RIGHTS,
+        reach::KEPT,
+    );
+    Ok(reach::long_hash(&serde_json::to_string(&all).map_err(|error| defect(&error))?))
 }
 
 /// Where the configuration of an archiver lies.
@@ -45,6 +59,7 @@ fn values(inputs: &Inputs, name: &str, archiver: &Archiver, machine: &Ec2) -> Re
         kept => reach::KEPT,
         gate => gate::text(inputs, archiver)?,
         hosts => hosts(inputs, name, archiver)?,
+        host_key => inputs.host_key(name, archiver)?,
         admin_key => inputs.public(&KeyId::admin(inputs.spec))?.key(),
         state_version => machine.image.nixos.as_deref().unwrap_or(DEFAULT_STATE_VERSION),
         host_id => reach::short_hash(&format!("{}/{name}", spec.name)),

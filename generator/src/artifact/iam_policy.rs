@@ -13,26 +13,35 @@ use super::Artifact;
 use crate::inputs::{Inputs, defect};
 use crate::layout;
 use crate::problem::Problem;
+use crate::reach::ROOT_GIB;
 use crate::spec::{Ec2, Market};
 
 /// The AWS account that publishes NixOS' images.
 const NIXOS_ACCOUNT: &str = "427812963091";
 
 /// What whoever sets it up may do to what is the archiver's.
-const CHANGES: [&str; 12] = [
+const CHANGES: [&str; 7] = [
     "ec2:AttachVolume",
-    "ec2:AuthorizeSecurityGroupEgress",
     "ec2:AuthorizeSecurityGroupIngress",
     "ec2:DeleteSecurityGroup",
     "ec2:DeleteSnapshot",
     "ec2:DeregisterImage",
-    "ec2:DetachVolume",
-    "ec2:GetConsoleOutput",
     "ec2:ModifyVolume",
-    "ec2:RevokeSecurityGroupEgress",
-    "ec2:RevokeSecurityGroupIngress",
     "ec2:TerminateInstances",
 ];
+
+/// What a host looks at to wake an archiver. IAM binds none of this to tags.
+const HOST_LOOKS: [&str; 5] = [
+    "ec2:DescribeImages",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeInstances",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeVolumes",
+];
+
+/// What whoever sets it up looks at in addition.
+const ADMINISTRATOR_LOOKS: [&str; 3] =
+    ["ec2:DescribeSnapshots", "ec2:DescribeSubnets", "ec2:DescribeVolumesModifications"];
 
 pub(crate) fn make(inputs: &Inputs, _: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
     let mut files = Vec::new();
@@ -58,19 +67,21 @@ impl Policy<'_> {
     fn of_host(&self) -> Value {
         let is_baked = self.machine.image.bake;
         let image = if is_baked { self.run_own_image() } else { self.run_image() };
-        let mut statements = vec![self.look(), self.run(), self.run_with(), image];
+        let mut statements =
+            vec![self.look(&HOST_LOOKS), self.run(), self.run_volume(), self.run_with(), image];
         if self.machine.security_group_ids.is_empty() {
             statements.push(self.run_in_own_group());
         }
-        let created = ["instance", "network-interface", "spot-instances-request", "volume"];
-        statements.push(self.tag_at_creation(&["RunInstances"], &created));
+        statements.push(self.tag_at_creation(&["RunInstances"], &["instance"]));
         statements
             .push(self.own_only(&["ec2:AttachVolume", "ec2:TerminateInstances"], &["instance", "volume"]));
         json!({ "Version": "2012-10-17", "Statement": statements })
     }
 
     fn of_administrator(&self) -> Value {
-        let mut statements = vec![self.look(), self.run(), self.run_with(), self.run_image()];
+        let looks = [&HOST_LOOKS[..], &ADMINISTRATOR_LOOKS].concat();
+        let mut statements =
+            vec![self.look(&looks), self.run(), self.run_volume(), self.run_with(), self.run_image()];
         if self.machine.image.bake {
             statements.extend([self.run_own_image(), self.bake(), self.bake_into()]);
         }
@@ -78,15 +89,7 @@ impl Policy<'_> {
             statements.extend([self.run_in_own_group(), self.create_group(), self.create_group_in()]);
         }
         let creating = ["CreateImage", "CreateSecurityGroup", "CreateVolume", "RunInstances"];
-        let created = [
-            "image",
-            "instance",
-            "network-interface",
-            "security-group",
-            "snapshot",
-            "spot-instances-request",
-            "volume",
-        ];
+        let created = ["image", "instance", "security-group", "snapshot", "volume"];
         let owned = ["image", "instance", "security-group", "snapshot", "volume"];
         statements.extend([
             self.create_volume(),
@@ -121,32 +124,42 @@ impl Policy<'_> {
         json!({ "aws:ResourceTag/dormouse:spec": self.spec, "aws:ResourceTag/dormouse:archiver": self.archiver })
     }
 
-    fn look(&self) -> Value {
+    fn look(&self, actions: &[&str]) -> Value {
         json!({
-            "Sid": "Look", "Effect": "Allow", "Resource": "*",
-            "Action": [
-                "ec2:DescribeAvailabilityZones", "ec2:DescribeImages", "ec2:DescribeInstanceStatus",
-                "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "ec2:DescribeInstances",
-                "ec2:DescribeSecurityGroups", "ec2:DescribeSnapshots", "ec2:DescribeSpotPriceHistory",
-                "ec2:DescribeSubnets", "ec2:DescribeVolumes", "ec2:DescribeVolumesModifications",
-                "ec2:DescribeVpcs"
-            ],
+            "Sid": "Look", "Effect": "Allow", "Resource": "*", "Action": actions,
             "Condition": { "StringEquals": { "aws:RequestedRegion": self.machine.region } }
         })
     }
 
     fn run(&self) -> Value {
         let mut condition = self.requested();
+        condition["ec2:InstanceType"] = json!(self.machine.instance_type);
         condition["ec2:MetadataHttpTokens"] = json!("required");
         json!({
             "Sid": "RunTagged", "Effect": "Allow", "Action": "ec2:RunInstances",
-            "Resource": self.all(&["instance"]), "Condition": { "StringEquals": condition }
+            "Resource": self.all(&["instance"]),
+            "Condition": {
+                "StringEquals": condition,
+                "NumericLessThanEquals": { "ec2:MetadataHttpPutResponseHopLimit": "1" }
+            }
+        })
+    }
+
+    /// The root volume, of which a launch says type and size.
+    fn run_volume(&self) -> Value {
+        json!({
+            "Sid": "RunRootVolume", "Effect": "Allow", "Action": "ec2:RunInstances",
+            "Resource": self.all(&["volume"]),
+            "Condition": {
+                "StringEquals": { "ec2:VolumeType": "gp3" },
+                "NumericLessThanEquals": { "ec2:VolumeSize": ROOT_GIB.to_string() }
+            }
         })
     }
 
     /// What an instance is made of besides itself and its image.
     fn run_with(&self) -> Value {
-        let mut resources = self.all(&["network-interface", "volume"]);
+        let mut resources = self.all(&["network-interface"]);
         resources.push(self.arn("subnet", self.machine.subnet_id.as_deref().unwrap_or("*"), true));
         let groups = self.machine.security_group_ids.iter();
         resources.extend(groups.map(|id| self.arn("security-group", id, true)));
@@ -222,11 +235,13 @@ impl Policy<'_> {
     /// Tags are set by the call that creates, never on what exists: else anything could be made
     /// the archiver's own, and then be ended.
     fn tag_at_creation(&self, actions: &[&str], kinds: &[&str]) -> Value {
+        let mut condition = self.requested();
+        condition["ec2:CreateAction"] = json!(actions);
         json!({
             "Sid": "TagAtCreation", "Effect": "Allow", "Action": "ec2:CreateTags",
             "Resource": self.all(kinds),
             "Condition": {
-                "StringEquals": { "ec2:CreateAction": actions },
+                "StringEquals": condition,
                 "ForAllValues:StringLike": { "aws:TagKeys": ["Name", "dormouse:*"] }
             }
         })

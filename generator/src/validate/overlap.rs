@@ -6,7 +6,7 @@ use crate::json_path::JsonPath;
 use crate::name::DatasetName;
 use crate::problem::Problem;
 use crate::reach;
-use crate::spec::{Archiver, Provider, Replication, Spec};
+use crate::spec::{Archiver, Host, Provider, Replication, Spec};
 
 /// Replications by the dataset in question.
 type ByDataset<'a> = BTreeMap<&'a str, (JsonPath, &'a Replication)>;
@@ -32,6 +32,22 @@ pub(super) fn check(spec: &Spec, problems: &mut Vec<Problem>) {
         }
     }
     same_numbers(spec, problems);
+    shared_without_image(spec, problems);
+}
+
+/// Hosts that share an archiver without an image of its own. Whoever may launch a public image with the tags of the
+/// archiver runs any code on the machine that gets the volume.
+fn shared_without_image(spec: &Spec, problems: &mut Vec<Problem>) {
+    for (name, archiver) in &spec.archivers {
+        let Provider::Ec2(machine) = &archiver.provider else { continue };
+        let uses = |host: &&Host| host.replications.values().any(|replication| replication.archiver == *name);
+        let number = spec.hosts.values().filter(uses).count();
+        if !machine.image.bake && number > 1 {
+            let reason = format!("{number} hosts share {name}, and each could launch it with a system of its own");
+            let at = JsonPath::of(&["archivers", name, "provider", "image", "bake"]);
+            problems.push(Problem::new(at, reason, "leave it out, so that `dormouse up` makes an image"));
+        }
+    }
 }
 
 /// Users of one archiver that would have the same number, and so each other's rights.

@@ -1,31 +1,41 @@
-//! Whether a static archiver's root keeps the copies unmounted and read-only.
+//! What a static archiver's root lets hosts do: whether it keeps copies unmounted and read-only, and has a gate.
 
 use dormouse_generator::name::DatasetName;
 use dormouse_generator::reach::{KEPT, RIGHTS};
-use dormouse_generator::spec::{Archiver as Spec, Provider};
+use dormouse_generator::spec::{Archiver as Spec, Provider, Static};
 
 use super::finding::Finding;
 use crate::archiver::Archiver;
 use crate::error::Error;
 use crate::exec;
 
-/// Looks at the dataset above all targets of a static archiver.
-pub(super) async fn examine(name: &str, spec: &Spec, archiver: &Archiver) -> Option<Finding> {
-    let Provider::Static(machine) = &spec.provider else { return None };
+/// Looks at a static archiver.
+pub(super) async fn examine(name: &str, spec: &Spec, archiver: &Archiver) -> Vec<Finding> {
+    let Provider::Static(machine) = &spec.provider else { return vec![] };
+    let gate = (!machine.gate).then(|| {
+        let text = "a host's key starts any command there that its user may start, and so can destroy backups";
+        let fix = "write `\"gate\": true` to the provider; docs/nas.md says how to install it";
+        Finding::note(format!("gate of {name}"), text, fix)
+    });
+    std::iter::once(copies(name, spec, machine, archiver).await).chain(gate).collect()
+}
+
+/// The dataset above all targets.
+async fn copies(name: &str, spec: &Spec, machine: &Static, archiver: &Archiver) -> Finding {
     let check = format!("copies on {name}");
     let Some(dataset) = &machine.dataset else {
-        return Some(recommendation(check, spec.pool.name.as_str(), &machine.user));
+        return recommendation(check, spec.pool.name.as_str(), &machine.user);
     };
     let columns = KEPT.map(|(property, _)| property).join(",");
     let list = ["zfs", "list", "-H", "-d", "0", "-o", &columns, dataset.as_str()];
-    Some(match archiver.query(&list).await {
+    match archiver.query(&list).await {
         Ok(line) => kept(check, dataset, &line),
         Err(Error::Program(error)) => {
             let fix = format!("as root on the archiver: `{}`", creation(dataset.as_str(), &machine.user));
             Finding::bad(check, exec::text(error.stderr()), fix)
         }
         Err(error) => super::archiver::of_error(&check, &error),
-    })
+    }
 }
 
 /// Compares the line of `zfs list` with what must be set.

@@ -13,13 +13,14 @@ use ssh_key::private::Ed25519Keypair;
 use ssh_key::{LineEnding, PrivateKey};
 
 use super::failure::Failure;
-use super::machine::{CONFIGURATION, Machine};
+use super::machine::{ACCESS, CONFIGURATION, Machine, lets_in};
 use super::model::{BAKE, Image, Instance, InstanceState, PURPOSE};
 use super::poll::Poll;
 use super::problem::Kind;
 use super::{sleep, wake};
 use crate::archiver::Archiver;
 use crate::error::Error;
+use crate::log;
 use crate::provider;
 use crate::ssh::Endpoint;
 
@@ -44,6 +45,9 @@ const TRACES: [&str; 7] = [
     "/var/lib/systemd/random-seed",
     "/var/log/journal",
 ];
+
+/// Marks a disk as one of an image, so that it insists on its archiver's host key (`dormouse-identity.service`).
+const BAKED: &str = "/var/lib/dormouse/baked";
 
 /// Bakes an image and removes the ones that are too old to go back to.
 ///
@@ -111,6 +115,7 @@ async fn make(
     clean(&archiver).await?;
     let mut tags = machine.tags_with_name();
     tags.insert(CONFIGURATION.to_owned(), hash.to_owned());
+    tags.insert(ACCESS.to_owned(), machine.access()?);
     tags.insert("dormouse:base".to_owned(), base.id.clone());
     let name = format!("{}-{hash}-{}", machine.title(), instance.id);
     let image = machine.api.create_image(&instance.id, &name, &tags).await?;
@@ -172,7 +177,7 @@ async fn rebuilt(machine: &Machine<'_>, archiver: &Archiver, id: &str) -> Result
 
 /// The shell expands the patterns; nothing in them comes from outside of this file.
 async fn clean(archiver: &Archiver) -> Result<(), Error> {
-    let script = format!("rm -rf {} && sync", TRACES.join(" "));
+    let script = format!("rm -rf {} && install -D /dev/null {BAKED} && sync", TRACES.join(" "));
     archiver.query(&["sh", "-c", &script]).await.map(|_| ())
 }
 
@@ -190,9 +195,19 @@ async fn available(machine: &Machine<'_>, id: &str) -> Result<(), Error> {
     Err(Failure::Stuck { what: id.to_owned(), state: "is not available", seconds: IMAGE.as_secs() }.into())
 }
 
+/// Images that are too old to go back to, and those that let in whom the spec no longer does: while one of them exists,
+/// a host could launch it, and an old key or an old gate would count again.
 async fn remove_old(machine: &Machine<'_>) -> Result<(), Error> {
-    for image in machine.baked().await?.iter().filter(|image| image.available).skip(KEPT) {
-        machine.api.delete_image(image).await?;
+    let (access, images) = (machine.access()?, machine.baked().await?);
+    let available: Vec<&Image> = images.iter().filter(|image| image.available).collect();
+    for (number, image) in available.into_iter().enumerate() {
+        let lets_in_others = !lets_in(image, &access);
+        if lets_in_others {
+            log::note(&format!("{}: removing image {}, which has other keys or another gate", machine.name, image.id));
+        }
+        if lets_in_others || number >= KEPT {
+            machine.api.delete_image(image).await?;
+        }
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use dormouse_generator::layout;
+use dormouse_generator::problem::Problem;
+use dormouse_generator::{Keyring, layout};
 use dormouse_generator::spec::{Archiver, Ec2, Market, Provider};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +23,9 @@ pub const CONFIGURATION: &str = "dormouse:configuration";
 /// Digits of that hash; 64 bits, so that two configurations of one archiver never meet.
 const HASH_DIGITS: usize = 16;
 
+/// Tag with the hash of who may enter an image's system, and what they may do there.
+pub const ACCESS: &str = "dormouse:access";
+
 /// Device name under which the volume is attached; the guest sees it as NVMe and finds the pool
 /// by its label, so it only has to be free.
 pub const DEVICE: &str = "/dev/sdf";
@@ -30,6 +34,12 @@ pub const DEVICE: &str = "/dev/sdf";
 #[must_use]
 pub fn is_of(image: &Image, hash: &str) -> bool {
     image.tags.get(CONFIGURATION).is_some_and(|of| of == hash)
+}
+
+/// Whether an image lets in exactly those whom the spec does, and to what it says.
+#[must_use]
+pub fn lets_in(image: &Image, access: &str) -> bool {
+    image.tags.get(ACCESS).is_some_and(|of| of == access)
 }
 
 /// An archiver on EC2.
@@ -129,6 +139,18 @@ impl<'a> Machine<'a> {
             text.map_err(|source| Error::MissingFile { what: "the archiver's configuration", path, source })?;
         let digits = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         Ok(digits[..HASH_DIGITS].to_owned())
+    }
+
+    /// The hash of who may enter its system, and what they may do there.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when the public keys cannot be read.
+    pub fn access(&self) -> Result<String, Error> {
+        let read = |path: &str| std::fs::read_to_string(self.context.generated.join(path)).ok();
+        let keyring = Keyring::published(&self.context.spec, read);
+        let problem = |problems: Vec<Problem>| problems.first().map(ToString::to_string).unwrap_or_default();
+        dormouse_generator::access(&self.context.spec, &keyring, self.name)
+            .map_err(|problems| Error::Spec(problem(problems)))
     }
 
     /// Its own baked images, the newest first.

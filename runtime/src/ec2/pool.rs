@@ -1,9 +1,12 @@
 //! The pool on the volume: made on a blank one, adopted on any other.
 
+mod claims;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use dormouse_generator::name::DatasetName;
+use dormouse_generator::reach::KEPT;
 
 use super::failure::Failure;
 use super::machine::Machine;
@@ -45,7 +48,8 @@ pub async fn prepare(machine: &Machine<'_>, archiver: &Archiver, volume: &Volume
     }
     // It imports the pool and grants each host its rights; it does both at every wake.
     archiver.query(&["systemctl", "restart", "dormouse-pool.service"]).await?;
-    archiver.require_pool(pool).await
+    archiver.require_pool(pool).await?;
+    claims::take_back(machine, archiver).await
 }
 
 /// The volume's device by its id. EBS gives the id without its hyphen as the serial number, of
@@ -97,7 +101,8 @@ pub async fn create(
     if name != pool.name.as_str() {
         argv.extend(["-t", name]);
     }
-    for property in ["mountpoint=none", "canmount=off", "atime=off", "compression=on"] {
+    let kept = KEPT.map(|(property, value)| format!("{property}={value}"));
+    for property in ["atime=off", "compression=on"].into_iter().chain(kept.iter().map(String::as_str)) {
         argv.extend(["-O", property]);
     }
     argv.extend([pool.name.as_str(), device]);

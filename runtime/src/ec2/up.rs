@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use dormouse_generator::spec::VolumeType;
 
 use super::failure::Failure;
-use super::machine::{Machine, is_of};
+use super::machine::{Machine, is_of, lets_in};
 use super::model::{Modification, NewVolume, Volume};
 use super::poll::Poll;
 use super::price::Prices;
@@ -33,8 +33,8 @@ pub enum Step {
     Grow(Volume),
     /// A smaller volume in place of this one.
     Migrate(Volume),
-    /// The image.
-    Image(String),
+    /// The image of a configuration, which takes the place of those with other keys or another gate.
+    Image(String, Vec<String>),
     /// The pool on the volume if that is blank, the datasets above the targets, and the rights.
     Pool,
 }
@@ -61,8 +61,11 @@ pub async fn plan(machine: &Machine<'_>, migrate: bool) -> Result<Vec<Step>, Err
     if machine.ec2.image.bake {
         let hash = machine.configuration_hash()?;
         let baked = |image: &super::model::Image| image.available && is_of(image, &hash);
-        if !machine.baked().await?.iter().any(baked) {
-            steps.push(Step::Image(hash));
+        let images = machine.baked().await?;
+        if !images.iter().any(baked) {
+            let access = machine.access()?;
+            let others = images.iter().filter(|image| !lets_in(image, &access));
+            steps.push(Step::Image(hash, others.map(|image| image.id.clone()).collect()));
         }
     }
     steps.extend(shrinking);
@@ -119,7 +122,17 @@ pub fn words(machine: &Machine<'_>, step: &Step) -> String {
             volume.size_gib,
             volume.id
         ),
-        Step::Image(hash) => format!("bake an image for configuration {hash}, on an instance that then ends"),
+        Step::Image(hash, others) => {
+            let bake = format!("bake an image for configuration {hash}, on an instance that then ends");
+            match others.as_slice() {
+                [] => bake,
+                others => format!(
+                    "{bake}; then remove {}, with other keys or another gate: each host wakes the archiver again once it \
+                     has the new generated files",
+                    others.join(", ")
+                ),
+            }
+        }
         Step::Pool => format!(
             "wake it, make pool {pool} if the volume is blank, the datasets above the targets; let it sleep"
         ),
@@ -153,7 +166,7 @@ pub async fn run(machine: &Machine<'_>, steps: &[Step]) -> Result<(), Error> {
             Step::Volume => make_volume(machine).await.map(|_| ())?,
             Step::Migrate(volume) => migrate::migrate(machine, volume).await?,
             Step::Grow(volume) => grow(machine, volume).await?,
-            Step::Image(hash) => bake::bake(machine, hash).await?,
+            Step::Image(hash, _) => bake::bake(machine, hash).await?,
             Step::Pool => prepare_pool(machine).await?,
         }
     }

@@ -94,6 +94,31 @@ pub fn list_set_properties<'a>(datasets: impl IntoIterator<Item = &'a DatasetNam
     words(get).into_iter().chain(datasets.into_iter().map(ToString::to_string)).collect()
 }
 
+/// Lists these properties where a dataset has a value of its own: name, property, value.
+#[must_use]
+pub fn list_set(dataset: &str, properties: &str) -> Vec<String> {
+    let get = ["zfs", "get", "-H", "-r", "-t", "filesystem,volume", "-s", "local,received", "-o", "name,property,value"];
+    words(get).into_iter().chain(words([properties, dataset])).collect()
+}
+
+/// Has a dataset inherit a property (zfs-inherit(8)).
+#[must_use]
+pub fn inherit(dataset: &DatasetName, property: &str) -> Vec<String> {
+    words(["zfs", "inherit", property, dataset.as_str()])
+}
+
+/// Lists what datasets are clones of: name, origin.
+#[must_use]
+pub fn list_origins(dataset: &str) -> Vec<String> {
+    words(["zfs", "list", "-H", "-r", "-t", "filesystem,volume", "-o", "name,origin", dataset])
+}
+
+/// Lists how often snapshots are held: name, number.
+#[must_use]
+pub fn list_holds(dataset: &str) -> Vec<String> {
+    words(["zfs", "list", "-H", "-p", "-r", "-t", "snapshot", "-o", "name,userrefs", dataset])
+}
+
 /// Keeps with a copy what was set on its dataset.
 #[must_use]
 pub fn keep_record(copy: &DatasetName, record: &str) -> Vec<String> {

@@ -10,13 +10,11 @@ use aws_sdk_ec2::types::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use dormouse_generator::reach::ROOT_GIB;
 
 use super::{Api, by_tags, convert, filter, gone, incomplete, problem, tagged};
 use crate::ec2::model::{Instance, InstanceType, Launch};
 use crate::ec2::problem::{Kind, Problem};
-
-/// Size of an instance's root volume in GiB. The public NixOS image has 4, which a rebuild fills.
-const ROOT_GIB: i32 = 10;
 
 impl Api {
     /// The instances with these tags, those that ended lately included.
