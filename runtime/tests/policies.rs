@@ -10,7 +10,8 @@ use serde_json::Value;
 
 /// The actions of an example's policy.
 fn actions(file: &str) -> BTreeSet<String> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../generator/tests/golden/home/archivers/archiver");
+    let golden =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../generator/tests/golden/home/archivers/archiver");
     let policy: Value = serde_json::from_str(&fs::read_to_string(golden.join(file)).unwrap()).unwrap();
     let statements = policy["Statement"].as_array().unwrap().clone();
     let words = |value: Value| match value {
@@ -52,12 +53,28 @@ fn policies_allow_what_is_called_and_nothing_else() {
     let known: BTreeSet<String> = administrator.iter().map(|action| call(action)).collect();
     let calls = source.split('.').filter_map(|text| text.split_once("()")).map(|(call, _)| call);
     let is_call = |call: &&str| {
-        let verbs = ["describe_", "run_", "terminate_", "attach_", "detach_", "create_", "delete_", "modify_", "authorize_",
-            "revoke_", "deregister_", "get_"];
-        verbs.iter().any(|verb| call.starts_with(verb)) && call.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        let verbs = [
+            "describe_",
+            "run_",
+            "terminate_",
+            "attach_",
+            "detach_",
+            "create_",
+            "delete_",
+            "modify_",
+            "authorize_",
+            "revoke_",
+            "deregister_",
+            "get_",
+        ];
+        verbs.iter().any(|verb| call.starts_with(verb))
+            && call.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     };
     for call in calls.filter(is_call) {
         assert!(known.contains(call) || left_out.contains(&call), "{call} is not allowed");
     }
-    assert!(!host.contains("ec2:DescribeInstanceAttribute") && !administrator.contains("ec2:DescribeInstanceAttribute"));
+    assert!(
+        !host.contains("ec2:DescribeInstanceAttribute")
+            && !administrator.contains("ec2:DescribeInstanceAttribute")
+    );
 }

@@ -26,7 +26,8 @@ pub(crate) fn make(inputs: &Inputs, _: &[Artifact]) -> Result<Vec<Artifact>, Vec
 
 /// A hash of who may enter an archiver, and what they may do there.
 pub(crate) fn access(inputs: &Inputs, name: &str) -> Result<String, Vec<Problem>> {
-    let archiver = inputs.spec.archivers.get(name).ok_or_else(|| defect(&format!("there is no archiver {name}")))?;
+    let archiver =
+        inputs.spec.archivers.get(name).ok_or_else(|| defect(&format!("there is no archiver {name}")))?;
     let all = (
         inputs.host_key(name, archiver)?,
         inputs.public(&KeyId::admin(inputs.spec))?.key(),

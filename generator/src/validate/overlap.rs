@@ -43,7 +43,8 @@ fn shared_without_image(spec: &Spec, problems: &mut Vec<Problem>) {
         let uses = |host: &&Host| host.replications.values().any(|replication| replication.archiver == *name);
         let number = spec.hosts.values().filter(uses).count();
         if !machine.image.bake && number > 1 {
-            let reason = format!("{number} hosts share {name}, and each could launch it with a system of its own");
+            let reason =
+                format!("{number} hosts share {name}, and each could launch it with a system of its own");
             let at = JsonPath::of(&["archivers", name, "provider", "image", "bake"]);
             problems.push(Problem::new(at, reason, "leave it out, so that `dormouse up` makes an image"));
         }

@@ -13,7 +13,8 @@ use crate::exec;
 pub(super) async fn examine(name: &str, spec: &Spec, archiver: &Archiver) -> Vec<Finding> {
     let Provider::Static(machine) = &spec.provider else { return vec![] };
     let gate = (!machine.gate).then(|| {
-        let text = "a host's key starts any command there that its user may start, and so can destroy backups";
+        let text =
+            "a host's key starts any command there that its user may start, and so can destroy backups";
         let fix = "write `\"gate\": true` to the provider; docs/nas.md says how to install it";
         Finding::note(format!("gate of {name}"), text, fix)
     });

@@ -203,7 +203,10 @@ async fn remove_old(machine: &Machine<'_>) -> Result<(), Error> {
     for (number, image) in available.into_iter().enumerate() {
         let lets_in_others = !lets_in(image, &access);
         if lets_in_others {
-            log::note(&format!("{}: removing image {}, which has other keys or another gate", machine.name, image.id));
+            log::note(&format!(
+                "{}: removing image {}, which has other keys or another gate",
+                machine.name, image.id
+            ));
         }
         if lets_in_others || number >= KEPT {
             machine.api.delete_image(image).await?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use dormouse_generator::problem::Problem;
-use dormouse_generator::{Keyring, layout};
 use dormouse_generator::spec::{Archiver, Ec2, Market, Provider};
+use dormouse_generator::{Keyring, layout};
 use sha2::{Digest, Sha256};
 
 use super::api::Api;
@@ -148,9 +148,11 @@ impl<'a> Machine<'a> {
     pub fn access(&self) -> Result<String, Error> {
         let read = |path: &str| std::fs::read_to_string(self.context.generated.join(path)).ok();
         let keyring = Keyring::published(&self.context.spec, read);
-        let problem = |problems: Vec<Problem>| problems.first().map(ToString::to_string).unwrap_or_default();
-        dormouse_generator::access(&self.context.spec, &keyring, self.name)
-            .map_err(|problems| Error::Spec(problem(problems)))
+        let reasons = |problems: Vec<Problem>| {
+            let reasons: Vec<&str> = problems.iter().map(Problem::reason).collect();
+            Error::Spec(reasons.join("; "))
+        };
+        dormouse_generator::access(&self.context.spec, &keyring, self.name).map_err(reasons)
     }
 
     /// Its own baked images, the newest first.

@@ -97,7 +97,18 @@ pub fn list_set_properties<'a>(datasets: impl IntoIterator<Item = &'a DatasetNam
 /// Lists these properties where a dataset has a value of its own: name, property, value.
 #[must_use]
 pub fn list_set(dataset: &str, properties: &str) -> Vec<String> {
-    let get = ["zfs", "get", "-H", "-r", "-t", "filesystem,volume", "-s", "local,received", "-o", "name,property,value"];
+    let get = [
+        "zfs",
+        "get",
+        "-H",
+        "-r",
+        "-t",
+        "filesystem,volume",
+        "-s",
+        "local,received",
+        "-o",
+        "name,property,value",
+    ];
     words(get).into_iter().chain(words([properties, dataset])).collect()
 }
 

@@ -45,7 +45,8 @@ pub fn foreign_clones(text: &str, targets: &BTreeMap<String, Vec<DatasetName>>) 
         targets.iter().find(|(_, targets)| owns(targets)).map(|(host, _)| host)
     };
     let pairs = text.lines().filter_map(|line| line.split_once('\t'));
-    let foreign = pairs.filter(|(name, origin)| *origin != "-" && owner(name).is_some() && owner(name) != owner(origin));
+    let foreign = pairs
+        .filter(|(name, origin)| *origin != "-" && owner(name).is_some() && owner(name) != owner(origin));
     foreign.map(|(name, origin)| (name.to_owned(), origin.to_owned())).collect()
 }
 
@@ -70,8 +71,12 @@ mod tests {
         let text = "vault/home/a\tmountpoint\t/etc/cron.d\nvault/home/a\treadonly\ton\nvault/home/a\tquota\t1\n\
             vault/home/a b\tsharenfs\trw=@a\tb\nvault/other\tmountpoint\t/mnt\nvault/home2\treadonly\toff\nx\n";
         let found = harmful(text, &[name("vault/home")]);
-        let expected = [("vault/home/a", "mountpoint", "/etc/cron.d"), ("vault/home/a b", "sharenfs", "rw=@a\tb")];
-        assert_eq!(found, expected.map(|(dataset, property, value)| (name(dataset), property.into(), value.into())));
+        let expected =
+            [("vault/home/a", "mountpoint", "/etc/cron.d"), ("vault/home/a b", "sharenfs", "rw=@a\tb")];
+        assert_eq!(
+            found,
+            expected.map(|(dataset, property, value)| (name(dataset), property.into(), value.into()))
+        );
     }
 
     #[test]
@@ -85,7 +90,8 @@ mod tests {
         let found = foreign_clones(text, &targets);
         assert_eq!(
             found,
-            [("vault/a/1", "vault/b/x@s"), ("vault/a/3", "vault/gone@s")].map(|(a, b)| (a.to_owned(), b.to_owned()))
+            [("vault/a/1", "vault/b/x@s"), ("vault/a/3", "vault/gone@s")]
+                .map(|(a, b)| (a.to_owned(), b.to_owned()))
         );
     }
 

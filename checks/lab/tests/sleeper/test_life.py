@@ -89,7 +89,6 @@ def test_one_that_goes_as_a_host_comes_is_woken_anew(case: Case) -> None:
     assert case.at_home() <= case.archived()
 
 
-@pytest.mark.sample
 @pytest.mark.parametrize("case", ["life"], indirect=True)
 def test_the_whole_life_of_an_archiver(case: Case) -> None:
     archiver, calls = case.archiver, case.archiver.cloud.ec2.calls

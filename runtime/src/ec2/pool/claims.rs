@@ -1,4 +1,3 @@
-cat > runtime/src/ec2/pool/claims.rs <<'E'
 //! What hosts have claimed of a pool by what they sent, before its root kept copies unmounted.
 
 use std::collections::BTreeMap;
@@ -33,7 +32,8 @@ pub(super) async fn take_back(machine: &Machine<'_>, archiver: &Archiver) -> Res
     for some in commands.chunks(NAMES) {
         archiver.query_all(some).await?;
     }
-    for (clone, origin) in kept::foreign_clones(&archiver.command(&argv::list_origins(pool)).await?, &targets) {
+    for (clone, origin) in kept::foreign_clones(&archiver.command(&argv::list_origins(pool)).await?, &targets)
+    {
         let help = "see what it is; if no host needs it, as the archiver's root: `zfs destroy -r`";
         let text = format!("{name}: {clone} is a clone of {origin}, which belongs to another host");
         log::warning(&text, Some(&format!("{help} {clone}")));
@@ -47,7 +47,10 @@ pub(super) async fn take_back(machine: &Machine<'_>, archiver: &Archiver) -> Res
             named.join(", "),
             if held.len() > NAMED { ", …" } else { "" }
         );
-        let help = format!("as the archiver's root: `{}` names each hold, `zfs release` ends it", display(&argv::holds(&named)));
+        let help = format!(
+            "as the archiver's root: `{}` names each hold, `zfs release` ends it",
+            display(&argv::holds(&named))
+        );
         log::warning(&text, Some(&help));
     }
     Ok(())

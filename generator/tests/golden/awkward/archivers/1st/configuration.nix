@@ -35,6 +35,9 @@ let
 
   adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFlROeDLjZXs+8RcaguWtxAQvJMn0hs9NEcmymS1wMsC";
 
+  # The host key that hosts know.
+  hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJn3AGMhym2jf71ymXWoI0ejWdtU3DD1ArPPtMR/8gK";
+
   # A receive needs create, mount and receive, a restore needs send, and the record of properties needs
   # userprop. Without destroy and rollback no host can remove what it sent. Without the rights to set how a
   # copy is mounted, and to hold it, no stream of a host's can do that either.
@@ -524,6 +527,37 @@ in
         }
         return polkit.Result.NOT_HANDLED;
       });
+    '';
+  };
+
+  # Whoever may launch the image chooses its user data. It takes nothing from there but its host key, and goes on only
+  # with the one that hosts know. The instance that an image is made of has a key for that boot alone.
+  systemd.services.dormouse-identity = {
+    description = "Power-off of an instance with another host key";
+    wantedBy = [ "multi-user.target" ];
+    before = [ "sshd.service" ];
+    after = [
+      "apply-ec2-data.service"
+      "sshd-keygen.service"
+    ];
+    path = [ pkgs.openssh ];
+    serviceConfig = {
+      Type = "oneshot";
+      StandardOutput = "journal+console";
+    };
+    script = ''
+      if ! [ -e /var/lib/dormouse/baked ]; then
+        exit 0
+      fi
+      # Without a key that it can read it ends too.
+      if ! found="$(ssh-keygen -y -f /etc/ssh/ssh_host_ed25519_key)"; then
+        found=
+      fi
+      read -r type key _ <<<"$found"
+      if [ "$type $key" != ${lib.escapeShellArg hostKey} ]; then
+        echo "dormouse: this image belongs to the host key ${hostKey}, and the user data gave another: powering off"
+        systemctl --no-block poweroff
+      fi
     '';
   };
 
