@@ -79,13 +79,11 @@ pub async fn connect<'a>(
     identity: Identity,
     pool: bool,
 ) -> Result<Session<'a>, Error> {
-    let Some(mut machine) = Machine::find(context, name).await? else {
+    let Some(machine) = Machine::find(context, name).await? else {
         let endpoint = endpoint(context, name, identity, None)?;
         let archiver = open(context, endpoint).await?;
         return Ok(Session { archiver, machine: None });
     };
-    // Who sets it up may come before that is done again.
-    machine.takes_older_image = identity == Identity::Admin;
     // The files must be there before anything is launched.
     endpoint(context, name, identity, Some(""))?;
     let mut attempt = 0;

@@ -68,7 +68,7 @@ impl Arguments {
         }
         if !self.dry_run && verdicts.iter().any(|verdict| verdict.destroy) {
             // It decides by its own configuration, which has to be the one that was shown.
-            if !session.is_up_to_date().await? {
+            if !session.is_up_to_date()? {
                 return Err(Error::OlderConfiguration { archiver: self.archiver.clone() });
             }
             if !confirm(self.yes, "Let them go?")? {

@@ -36,6 +36,7 @@ impl Arguments {
         let lock = format!("{}.up", self.archiver);
         let _lock = Lock::take(&folder::runtime()?, &context.spec.name, &lock)?;
         let steps = up::plan(&machine, self.migrate).await?;
+        up::ask(&machine, &steps).await?;
         context.say(&format!("{}:", self.archiver));
         for step in &steps {
             context.say(&format!("  {}", up::words(&machine, step)));

@@ -10,7 +10,8 @@ use super::mounts;
 use crate::context::Context;
 use crate::ec2::api::dry_run::Permission;
 use crate::ec2::failure::Failure;
-use crate::ec2::machine::Machine;
+use crate::ec2::machine::{Machine, has_configuration};
+use crate::ec2::model::{Of, Template};
 use crate::ec2::problem::{Kind, Problem};
 use crate::error::Error;
 use crate::provider::session::Sessions;
@@ -75,25 +76,17 @@ async fn ec2(context: &Context, name: &str) -> Vec<Finding> {
         ),
         Err(error) => of_error(&format!("volume of {name}"), error),
     });
-    let image = machine.image().await;
-    findings.push(match &image {
-        Ok(image) => Finding::good(format!("image of {name}"), format!("{} is there", image.id)),
-        Err(error) => of_error(&format!("image of {name}"), error),
-    });
-    let groups = machine.groups().await;
-    findings.push(match &groups {
-        Ok(groups) => Finding::good(format!("security group of {name}"), groups.join(", ")),
-        Err(error) => of_error(&format!("security group of {name}"), error),
-    });
+    let template = machine.template().await;
+    findings.push(launches(&machine, &template));
     let mut permissions = Vec::new();
     // Only who can set an archiver up needs to.
     if context.secrets.join(layout::ADMIN_IDENTITY).exists() {
+        permissions.push(Permission::CreateTemplate);
         permissions.push(Permission::CreateVolume(machine.ec2.availability_zone.clone()));
         permissions.push(Permission::CreateGroup);
     }
-    if let (Ok(image), Ok(groups)) = (&image, groups) {
-        // The user data has no say in what is allowed.
-        let launch = machine.launch(image, groups, Vec::new(), "dormouse-doctor".to_owned());
+    if let Ok(template) = template {
+        let launch = machine.launch(Of::Template(template.id), "dormouse-doctor".to_owned());
         permissions.push(Permission::Launch(Box::new(launch)));
     }
     let living = instances.iter().find(|instance| instance.is_live());
@@ -110,6 +103,21 @@ async fn ec2(context: &Context, name: &str) -> Vec<Finding> {
         findings.push(Finding::note(format!("permissions of {name}"), text, fix));
     }
     findings
+}
+
+/// What hosts start.
+fn launches(machine: &Machine<'_>, template: &Result<Template, Error>) -> Finding {
+    let check = format!("launch template of {}", machine.name);
+    match (template, &machine.configuration_hash()) {
+        (Ok(template), Ok(hash)) if has_configuration(&template.tags, hash) => {
+            Finding::good(check, format!("{} has this configuration", template.id))
+        }
+        (Ok(template), Ok(_)) => {
+            let fix = format!("bring the newest generated files here, or run `dormouse up {}`", machine.name);
+            Finding::bad(check, format!("{} has another configuration than the files here", template.id), fix)
+        }
+        (Err(error), _) | (_, Err(error)) => of_error(&check, error),
+    }
 }
 
 async fn may(machine: &Machine<'_>, permission: &Permission) -> Finding {

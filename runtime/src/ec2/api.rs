@@ -1,6 +1,6 @@
 //! The EC2 calls that Dormouse makes; the only module that knows the AWS SDK.
 //!
-//! - [`instances`], [`volumes`], [`images`], [`groups`]: the calls, by what they are about
+//! - [`instances`], [`templates`], [`volumes`], [`images`], [`groups`]: the calls, by what they are about
 //! - [`dry_run`]: whether calls would be allowed
 //! - `convert`: the SDK's values to [`super::model`]
 //! - `retry`: what the SDK must not repeat
@@ -14,6 +14,7 @@ pub mod groups;
 pub mod images;
 pub mod instances;
 mod retry;
+pub mod templates;
 pub mod volumes;
 
 use std::collections::BTreeMap;

@@ -13,19 +13,15 @@ use ssh_key::private::Ed25519Keypair;
 use ssh_key::{LineEnding, PrivateKey};
 
 use super::failure::Failure;
-use super::machine::{ACCESS, CONFIGURATION, Machine, lets_in};
-use super::model::{BAKE, Image, Instance, InstanceState, PURPOSE};
+use super::machine::{ACCESS, CONFIGURATION, Machine};
+use super::model::{BAKE, Image, Instance, InstanceState, Of, PURPOSE};
 use super::poll::Poll;
 use super::problem::Kind;
 use super::{sleep, wake};
 use crate::archiver::Archiver;
 use crate::error::Error;
-use crate::log;
 use crate::provider;
 use crate::ssh::Endpoint;
-
-/// How many baked images are kept: the present one, and the one to go back to.
-const KEPT: usize = 2;
 
 /// How long the rebuild, and then the image, may take.
 const REBUILD: Duration = Duration::from_secs(3600);
@@ -49,7 +45,7 @@ const TRACES: [&str; 7] = [
 /// Marks a disk as one of an image, so that it insists on its archiver's host key (`dormouse-identity.service`).
 const BAKED: &str = "/var/lib/dormouse/baked";
 
-/// Bakes an image and removes the ones that are too old to go back to.
+/// Bakes an image.
 ///
 /// # Errors
 /// What keeps it from being made. The instance is ended in any case; if that could not be seen,
@@ -58,13 +54,9 @@ pub async fn bake(machine: &Machine<'_>, hash: &str) -> Result<(), Error> {
     let since = Instant::now();
     end_others(machine).await?;
     let (base, key) = (machine.base_image().await?, BakeKey::new()?);
-    let mut launch = machine.launch(
-        &base,
-        machine.groups().await?,
-        user_data(machine, &key)?,
-        machine.token("bake")?.renew()?,
-    );
-    launch.tags.insert(PURPOSE.to_owned(), BAKE.to_owned());
+    let mut settings = machine.settings_of(&base, user_data(machine, &key)?).await?;
+    settings.tags.insert(PURPOSE.to_owned(), BAKE.to_owned());
+    let launch = machine.launch(Of::Settings(Box::new(settings)), machine.token("bake")?.renew()?);
     machine.note(since, &format!("starting {} ({})", base.id, base.name));
     let instance = match machine.api.launch(&launch).await {
         Err(problem) if problem.kind() == Kind::NoAnswer => {
@@ -76,8 +68,7 @@ pub async fn bake(machine: &Machine<'_>, hash: &str) -> Result<(), Error> {
     let ended = sleep::terminate(machine, &instance.id).await;
     machine.token("bake")?.forget()?;
     match (made, ended) {
-        (Ok(()), Ok(())) => remove_old(machine).await,
-        (Err(error), Ok(())) => Err(error),
+        (made, Ok(())) => made,
         (_, Err(error)) => Err(sleep::may_still_run(machine, &instance.id, &error)),
     }
 }
@@ -193,26 +184,6 @@ async fn available(machine: &Machine<'_>, id: &str) -> Result<(), Error> {
         }
     }
     Err(Failure::Stuck { what: id.to_owned(), state: "is not available", seconds: IMAGE.as_secs() }.into())
-}
-
-/// Images that are too old to go back to, and those that let in whom the spec no longer does: while one of them exists,
-/// a host could launch it, and an old key or an old gate would count again.
-async fn remove_old(machine: &Machine<'_>) -> Result<(), Error> {
-    let (access, images) = (machine.access()?, machine.baked().await?);
-    let available: Vec<&Image> = images.iter().filter(|image| image.available).collect();
-    for (number, image) in available.into_iter().enumerate() {
-        let lets_in_others = !lets_in(image, &access);
-        if lets_in_others {
-            log::note(&format!(
-                "{}: removing image {}, which has other keys or another gate",
-                machine.name, image.id
-            ));
-        }
-        if lets_in_others || number >= KEPT {
-            machine.api.delete_image(image).await?;
-        }
-    }
-    Ok(())
 }
 
 fn user_data(machine: &Machine<'_>, key: &BakeKey) -> Result<Vec<u8>, Error> {

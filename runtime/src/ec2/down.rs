@@ -20,6 +20,8 @@ const SNAPSHOT: Duration = Duration::from_secs(48 * 3600);
 pub struct Inventory {
     /// Instances that are not gone.
     pub instances: Vec<String>,
+    /// Launch templates.
+    pub templates: Vec<String>,
     /// Baked images.
     pub images: Vec<String>,
     /// Security groups.
@@ -37,6 +39,7 @@ impl Inventory {
         let tags = machine.tags();
         Ok(Self {
             instances: sleep::remaining(machine).await?.into_iter().map(|instance| instance.id).collect(),
+            templates: machine.api.templates(&tags).await?.into_iter().map(|template| template.id).collect(),
             images: machine.baked().await?.into_iter().map(|image| image.id).collect(),
             groups: machine.api.groups(&tags).await?.into_iter().map(|group| group.id).collect(),
             volumes: machine.api.volumes(&tags).await?.into_iter().map(|volume| volume.id).collect(),
@@ -53,7 +56,7 @@ impl Inventory {
     /// All ids.
     #[must_use]
     pub fn ids(&self) -> Vec<&str> {
-        let all = [&self.instances, &self.images, &self.groups, &self.volumes];
+        let all = [&self.instances, &self.templates, &self.images, &self.groups, &self.volumes];
         all.into_iter().flatten().map(String::as_str).collect()
     }
 }
@@ -71,6 +74,10 @@ pub async fn run(machine: &Machine<'_>, inventory: &Inventory, last_snapshot: bo
     }
     for purpose in ["wake", "bake", "volume"] {
         machine.token(purpose)?.forget()?;
+    }
+    for template in &inventory.templates {
+        machine.note(since, &format!("removing {template}"));
+        machine.api.delete_template(template).await?;
     }
     for image in machine.baked().await? {
         machine.note(since, &format!("removing {}", image.id));

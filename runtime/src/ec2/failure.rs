@@ -34,6 +34,28 @@ pub enum Failure {
         /// What to do.
         help: String,
     },
+    /// There is no launch template with the archiver's tags.
+    #[error("archiver {archiver:?} has no launch template, of which hosts start it")]
+    NoTemplate {
+        /// The archiver.
+        archiver: String,
+    },
+    /// IAM does not allow what a set-up needs.
+    #[error("these credentials may not do what `up` has to do for archiver {archiver:?}: {}", .actions.join(", "))]
+    NotAllowed {
+        /// The archiver.
+        archiver: String,
+        /// The calls, by their names in IAM.
+        actions: Vec<&'static str>,
+    },
+    /// The zone has no default subnet.
+    #[error("zone {zone} of archiver {archiver:?} has no default subnet")]
+    NoSubnet {
+        /// The archiver.
+        archiver: String,
+        /// The availability zone.
+        zone: String,
+    },
     /// There is no security group with the archiver's tags.
     #[error("archiver {archiver:?} has no security group")]
     NoGroup {
@@ -228,6 +250,9 @@ impl Failure {
             | Self::NoVolume { .. }
             | Self::NoImage { .. }
             | Self::NoGroup { .. }
+            | Self::NoTemplate { .. }
+            | Self::NoSubnet { .. }
+            | Self::NotAllowed { .. }
             | Self::NoAddress { .. }
             | Self::VolumeElsewhere { .. }
             | Self::VolumeZone { .. }
@@ -256,9 +281,18 @@ impl Failure {
                 "`dormouse sleep {archiver}` finds what was launched and ends it; repeating the command takes the same \
                  instance, not a second one"
             ),
-            Self::NoVolume { archiver } | Self::NoGroup { archiver } => {
-                format!("make it: `dormouse up {archiver}`")
+            Self::NoVolume { archiver } | Self::NoGroup { archiver } | Self::NoTemplate { archiver } => {
+                format!("make it: `dormouse up {archiver}`, with the administrator's keys and credentials")
             }
+            Self::NotAllowed { archiver, .. } => format!(
+                "nothing was changed; give them the generated policy: `aws iam put-user-policy --user-name … \
+                 --policy-name dormouse-{archiver} --policy-document file://generated/archivers/{archiver}/iam-policy.json`, \
+                 and iam-policy-host.json beside it to each host's user"
+            ),
+            Self::NoSubnet { zone, .. } => format!(
+                "nothing was changed; name a `subnet_id` in the spec, or \
+                 `aws ec2 create-default-subnet --availability-zone {zone}`"
+            ),
             Self::NoImage { help, .. } => help.clone(),
             Self::NoAddress { .. } => "nothing was sent; let the subnet assign public addresses: \
                 `aws ec2 modify-subnet-attribute --map-public-ip-on-launch --subnet-id …`"

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use dormouse_generator::problem::Problem;
-use dormouse_generator::spec::{Archiver, Ec2, Market, Provider};
+use dormouse_generator::spec::{Archiver, Ec2, Host, Market, Provider};
 use dormouse_generator::{Keyring, layout};
 use sha2::{Digest, Sha256};
 
 use super::api::Api;
 use super::failure::Failure;
-use super::model::{Image, Launch, Volume};
+use super::model::{Image, Launch, Of, Settings, Template, Volume};
 use super::token::TokenFile;
 use crate::context::Context;
 use crate::error::Error;
 use crate::folder;
 use crate::log;
 
-/// Tag with the hash of the configuration that an image was baked with.
+/// Tag with the hash of the configuration that an image was baked with, a template launches, and an instance has.
 pub const CONFIGURATION: &str = "dormouse:configuration";
 
 /// Digits of that hash; 64 bits, so that two configurations of one archiver never meet.
@@ -30,10 +30,10 @@ pub const ACCESS: &str = "dormouse:access";
 /// by its label, so it only has to be free.
 pub const DEVICE: &str = "/dev/sdf";
 
-/// Whether an image was baked of the configuration with this hash.
+/// Whether these tags say that something has the configuration with this hash.
 #[must_use]
-pub fn is_of(image: &Image, hash: &str) -> bool {
-    image.tags.get(CONFIGURATION).is_some_and(|of| of == hash)
+pub fn has_configuration(tags: &BTreeMap<String, String>, hash: &str) -> bool {
+    tags.get(CONFIGURATION).is_some_and(|of| of == hash)
 }
 
 /// Whether an image lets in exactly those whom the spec does, and to what it says.
@@ -55,8 +55,6 @@ pub struct Machine<'a> {
     pub ec2: &'a Ec2,
     /// EC2 in its region.
     pub api: Api,
-    /// Whether an image of an older configuration will do, where none is baked of the present one.
-    pub takes_older_image: bool,
 }
 
 impl<'a> Machine<'a> {
@@ -65,7 +63,7 @@ impl<'a> Machine<'a> {
         let archiver = context.archiver(name)?;
         let Provider::Ec2(ec2) = &archiver.provider else { return Ok(None) };
         let api = Api::connect(&ec2.region).await;
-        Ok(Some(Self { context, name, archiver, ec2, api, takes_older_image: false }))
+        Ok(Some(Self { context, name, archiver, ec2, api }))
     }
 
     /// The tags that everything of this archiver has, and nothing else.
@@ -87,6 +85,13 @@ impl<'a> Machine<'a> {
     #[must_use]
     pub fn title(&self) -> String {
         format!("dormouse-{}-{}", self.context.spec.name, self.name)
+    }
+
+    /// The hosts that replicate to it.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        let uses =
+            |host: &Host| host.replications.values().any(|replication| replication.archiver == self.name);
+        self.context.spec.hosts.iter().filter(move |(_, host)| uses(host)).map(|(name, _)| name.as_str())
     }
 
     /// The client tokens of one purpose.
@@ -163,6 +168,57 @@ impl<'a> Machine<'a> {
         Ok(self.api.own_images(&self.tags()).await?)
     }
 
+    /// Its launch template: the one of the configuration that is known here, else the newest. An older configuration
+    /// lets a host do less than the spec says, never more than root there does.
+    ///
+    /// # Errors
+    /// [`Failure::NoTemplate`] or [`Failure::Call`].
+    pub async fn template(&self) -> Result<Template, Error> {
+        let (templates, hash) = (self.api.templates(&self.tags()).await?, self.configuration_hash()?);
+        let present = templates.iter().find(|template| has_configuration(&template.tags, &hash));
+        let found = present.or(templates.first()).cloned();
+        Ok(found.ok_or_else(|| Failure::NoTemplate { archiver: self.name.to_owned() })?)
+    }
+
+    /// What its launch template has to say.
+    ///
+    /// # Errors
+    /// What is missing for it.
+    pub async fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = self.settings_of(&self.image().await?, self.user_data()?).await?;
+        settings.tags.insert(CONFIGURATION.to_owned(), self.configuration_hash()?);
+        Ok(settings)
+    }
+
+    /// What an instance of an image is like.
+    ///
+    /// # Errors
+    /// What is missing for it.
+    pub async fn settings_of(&self, image: &Image, user_data: Vec<u8>) -> Result<Settings, Error> {
+        let (security_groups, subnet) = tokio::try_join!(self.groups(), self.subnet())?;
+        Ok(Settings {
+            image: image.id.clone(),
+            root_device: image.root_device.clone().unwrap_or_else(|| "/dev/xvda".to_owned()),
+            instance_type: self.ec2.instance_type.clone(),
+            zone: self.ec2.availability_zone.clone(),
+            subnet,
+            security_groups,
+            user_data,
+            tags: self.tags_with_name(),
+        })
+    }
+
+    /// The spec's subnet, else the default one of its zone: what hosts launch names it, so that no change of a default
+    /// moves the archiver.
+    async fn subnet(&self) -> Result<String, Error> {
+        if let Some(subnet) = &self.ec2.subnet_id {
+            return Ok(subnet.clone());
+        }
+        let (archiver, zone) = (self.name.to_owned(), self.ec2.availability_zone.clone());
+        let found = self.api.default_subnet(&zone).await?;
+        Ok(found.ok_or(Failure::NoSubnet { archiver, zone })?)
+    }
+
     /// The image to launch: the one that the spec names, the baked one, or the newest public one.
     ///
     /// # Errors
@@ -172,9 +228,8 @@ impl<'a> Machine<'a> {
         if self.ec2.image.bake {
             let hash = self.configuration_hash()?;
             let images = self.baked().await?;
-            let mut available = images.iter().filter(|image| image.available);
-            let present = available.clone().find(|image| is_of(image, &hash));
-            let found = present.or_else(|| available.next().filter(|_| self.takes_older_image)).cloned();
+            let present = |image: &Image| image.available && has_configuration(&image.tags, &hash);
+            let found = images.into_iter().find(present);
             let help = format!("bake it: `dormouse up {}`", self.name);
             return Ok(found.ok_or_else(|| missing(format!("of its configuration ({hash})"), help))?);
         }
@@ -219,30 +274,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What an instance is launched with, at the listed price.
+    /// A launch, from spare capacity if the spec says so.
     #[must_use]
-    pub fn launch(
-        &self,
-        image: &Image,
-        groups: Vec<String>,
-        user_data: Vec<u8>,
-        client_token: String,
-    ) -> Launch {
-        Launch {
-            image: image.id.clone(),
-            root_device: image.root_device.clone().unwrap_or_else(|| "/dev/xvda".to_owned()),
-            instance_type: self.ec2.instance_type.clone(),
-            zone: self.ec2.availability_zone.clone(),
-            subnet: self.ec2.subnet_id.clone(),
-            security_groups: groups,
-            spot: self.ec2.market == Market::Spot,
-            user_data,
-            client_token,
-            tags: self.tags_with_name(),
-        }
+    pub fn launch(&self, of: Of, client_token: String) -> Launch {
+        Launch { of, spot: self.ec2.market == Market::Spot, client_token }
     }
 
-    /// Its user data, which holds its host key.
+    /// Its user data, which holds its host key: only the administrator has it.
     ///
     /// # Errors
     /// [`Error::MissingFile`].

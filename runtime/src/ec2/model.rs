@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
 /// Tag that says what a thing is for, where it is not what the archiver lives on.
 pub const PURPOSE: &str = "dormouse:purpose";
 
@@ -149,9 +152,22 @@ pub enum Modification {
     Failed(String),
 }
 
-/// What an instance is launched with.
-#[derive(Clone)]
-pub struct Launch {
+/// A launch template: what hosts launch, which they can neither read nor change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// `lt-…`.
+    pub id: String,
+    /// Its name, which ends with the digest of its settings.
+    pub name: String,
+    /// When it was made, in seconds since 1970.
+    pub created: i64,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What an instance is like.
+#[derive(Clone, Serialize)]
+pub struct Settings {
     /// The image.
     pub image: String,
     /// The device name of its root volume.
@@ -160,18 +176,45 @@ pub struct Launch {
     pub instance_type: String,
     /// The availability zone.
     pub zone: String,
-    /// The subnet, if not the zone's default one.
-    pub subnet: Option<String>,
+    /// The subnet.
+    pub subnet: String,
     /// The security groups.
     pub security_groups: Vec<String>,
-    /// Whether from spare capacity.
-    pub spot: bool,
     /// User data; it holds the host key, so it is never printed.
     pub user_data: Vec<u8>,
-    /// Makes a repeated call mean the same instance (EC2 API, "Ensuring idempotency").
-    pub client_token: String,
     /// Tags, set by the launching call itself.
     pub tags: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// A digest of all of it, in 16 hexadecimal digits.
+    ///
+    /// # Errors
+    /// None in a program that was tested.
+    pub fn digest(&self) -> Result<String, serde_json::Error> {
+        let digest = Sha256::digest(serde_json::to_vec(self)?);
+        Ok(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// What is launched.
+#[derive(Clone)]
+pub enum Of {
+    /// What a launch template says.
+    Template(String),
+    /// What is said here, which takes the administrator's permissions.
+    Settings(Box<Settings>),
+}
+
+/// One launch.
+#[derive(Clone)]
+pub struct Launch {
+    /// Of what.
+    pub of: Of,
+    /// Whether from spare capacity. No template says it: a launch could not take it back then, when there is none.
+    pub spot: bool,
+    /// Makes a repeated call mean the same instance (EC2 API, "Ensuring idempotency").
+    pub client_token: String,
 }
 
 /// What a volume is made with.

@@ -83,8 +83,13 @@ impl Kind {
             | "InstanceLimitExceeded"
             | "VolumeLimitExceeded"
             | "MaxIOPSLimitExceeded" => Self::Quota,
-            code if code.ends_with(".Duplicate") => Self::Duplicate,
-            code if [".NotFound", ".Malformed", ".Unavailable"].iter().any(|end| code.ends_with(end)) => {
+            code if [".Duplicate", ".AlreadyExistsException"].iter().any(|end| code.ends_with(end)) => {
+                Self::Duplicate
+            }
+            code if [".NotFound", ".NotFoundException", ".Malformed", ".Unavailable"]
+                .iter()
+                .any(|end| code.ends_with(end)) =>
+            {
                 Self::NotFound
             }
             _ => Self::Other,

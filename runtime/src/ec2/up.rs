@@ -4,15 +4,19 @@ use std::time::{Duration, Instant};
 
 use dormouse_generator::spec::VolumeType;
 
+use super::api::dry_run::Permission;
 use super::failure::Failure;
-use super::machine::{Machine, is_of, lets_in};
-use super::model::{Modification, NewVolume, Volume};
+use super::machine::{CONFIGURATION, Machine, has_configuration, lets_in};
+use super::model::{Image, Modification, NewVolume, Settings, Template, Volume};
 use super::poll::Poll;
 use super::price::Prices;
 use super::problem::Kind;
 use super::{bake, migrate};
 use crate::error::Error;
 use crate::provider::{self, Identity};
+
+/// How many baked images are kept: the present one, and the one to go back to.
+const KEPT: usize = 2;
 
 /// How long a new volume may need until it is available.
 const AVAILABLE: Duration = Duration::from_secs(300);
@@ -33,10 +37,14 @@ pub enum Step {
     Grow(Volume),
     /// A smaller volume in place of this one.
     Migrate(Volume),
-    /// The image of a configuration, which takes the place of those with other keys or another gate.
-    Image(String, Vec<String>),
+    /// The image of a configuration.
+    Image(String),
+    /// The launch template.
+    Template,
     /// The pool on the volume if that is blank, the datasets above the targets, and the rights.
     Pool,
+    /// Launch templates and images that nobody needs any more.
+    Remove(Vec<Template>, Vec<Image>),
 }
 
 /// What is missing; with `migrate`, a volume that is too big is replaced.
@@ -58,19 +66,73 @@ pub async fn plan(machine: &Machine<'_>, migrate: bool) -> Result<Vec<Step>, Err
             None
         }
     };
+    let images = machine.baked().await?;
     if machine.ec2.image.bake {
         let hash = machine.configuration_hash()?;
-        let baked = |image: &super::model::Image| image.available && is_of(image, &hash);
-        let images = machine.baked().await?;
-        if !images.iter().any(baked) {
-            let access = machine.access()?;
-            let others = images.iter().filter(|image| !lets_in(image, &access));
-            steps.push(Step::Image(hash, others.map(|image| image.id.clone()).collect()));
+        if !images.iter().any(|image| image.available && has_configuration(&image.tags, &hash)) {
+            steps.push(Step::Image(hash));
         }
+    }
+    let templates = machine.api.templates(&machine.tags()).await?;
+    let present = present_template(machine, &steps).await?;
+    if !templates.iter().any(|template| Some(&template.name) == present.as_ref()) {
+        steps.push(Step::Template);
     }
     steps.extend(shrinking);
     steps.push(Step::Pool);
+    let bakes = steps.iter().any(|step| matches!(step, Step::Image(_)));
+    let images = obsolete(&images, &machine.access()?, KEPT - usize::from(bakes));
+    let others = templates.into_iter().filter(|template| Some(&template.name) != present.as_ref());
+    let templates: Vec<Template> = others.collect();
+    if !(templates.is_empty() && images.is_empty()) {
+        steps.push(Step::Remove(templates, images));
+    }
     Ok(steps)
+}
+
+/// The name of the launch template as it has to be; none before everything is there that it names.
+async fn present_template(machine: &Machine<'_>, steps: &[Step]) -> Result<Option<String>, Error> {
+    if steps.iter().any(|step| matches!(step, Step::Image(_) | Step::Group(_))) {
+        return Ok(None);
+    }
+    template_name(&machine.settings().await?).map(Some)
+}
+
+/// A template is never changed: other settings make another.
+fn template_name(settings: &Settings) -> Result<String, Error> {
+    let digest = settings.digest().map_err(std::io::Error::from)?;
+    Ok(format!("dormouse-{digest}"))
+}
+
+/// Images that are too old to go back to, or let in whom the spec does not: those with other keys or another gate.
+fn obsolete(images: &[Image], access: &str, kept: usize) -> Vec<Image> {
+    let (present, other): (Vec<&Image>, Vec<&Image>) =
+        images.iter().filter(|image| image.available).partition(|image| lets_in(image, access));
+    present.into_iter().skip(kept).chain(other).cloned().collect()
+}
+
+/// Asks EC2 whether it would allow what the steps begin with, so that a policy that is too old changes nothing.
+///
+/// # Errors
+/// [`Failure::NotAllowed`], or that EC2 does not answer.
+pub async fn ask(machine: &Machine<'_>, steps: &[Step]) -> Result<(), Error> {
+    let needed = steps.iter().filter_map(|step| match step {
+        Step::Group(_) => Some(Permission::CreateGroup),
+        Step::Volume => Some(Permission::CreateVolume(machine.ec2.availability_zone.clone())),
+        Step::Template => Some(Permission::CreateTemplate),
+        _ => None,
+    });
+    let mut actions = Vec::new();
+    for permission in needed {
+        match machine.api.may(&permission, &machine.tags()).await {
+            Err(problem) if problem.kind() == Kind::Unauthorized => actions.push(permission.action()),
+            answer => answer?,
+        }
+    }
+    match actions.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::NotAllowed { archiver: machine.name.to_owned(), actions }.into()),
+    }
 }
 
 /// What is missing of the security group. Ranges that it lets in besides stay: they may be those
@@ -122,20 +184,23 @@ pub fn words(machine: &Machine<'_>, step: &Step) -> String {
             volume.size_gib,
             volume.id
         ),
-        Step::Image(hash, others) => {
-            let bake = format!("bake an image for configuration {hash}, on an instance that then ends");
-            match others.as_slice() {
-                [] => bake,
-                others => format!(
-                    "{bake}; then remove {}, with other keys or another gate: each host wakes the archiver again once it \
-                     has the new generated files",
-                    others.join(", ")
-                ),
-            }
-        }
+        Step::Image(hash) => format!("bake an image for configuration {hash}, on an instance that then ends"),
+        Step::Template => "store in a launch template what hosts start".to_owned(),
         Step::Pool => format!(
             "wake it, make pool {pool} if the volume is blank, the datasets above the targets; let it sleep"
         ),
+        Step::Remove(templates, images) => {
+            let ids: Vec<&str> = templates
+                .iter()
+                .map(|template| template.id.as_str())
+                .chain(images.iter().map(|image| image.id.as_str()))
+                .collect();
+            format!(
+                "remove {}; a host that runs an older Dormouse needs them to start it, so bring these up to date first: {}",
+                ids.join(", "),
+                machine.hosts().collect::<Vec<_>>().join(", ")
+            )
+        }
     }
 }
 
@@ -166,8 +231,10 @@ pub async fn run(machine: &Machine<'_>, steps: &[Step]) -> Result<(), Error> {
             Step::Volume => make_volume(machine).await.map(|_| ())?,
             Step::Migrate(volume) => migrate::migrate(machine, volume).await?,
             Step::Grow(volume) => grow(machine, volume).await?,
-            Step::Image(hash, _) => bake::bake(machine, hash).await?,
+            Step::Image(hash) => bake::bake(machine, hash).await?,
+            Step::Template => make_template(machine).await?,
             Step::Pool => prepare_pool(machine).await?,
+            Step::Remove(templates, images) => remove(machine, templates, images).await?,
         }
     }
     machine.note(since, "set up");
@@ -177,6 +244,24 @@ pub async fn run(machine: &Machine<'_>, steps: &[Step]) -> Result<(), Error> {
 async fn open(machine: &Machine<'_>, group: &str, ranges: &[String]) -> Result<(), Error> {
     for range in ranges {
         machine.api.open_port(group, machine.archiver.ssh_port, range).await?;
+    }
+    Ok(())
+}
+
+async fn make_template(machine: &Machine<'_>) -> Result<(), Error> {
+    let settings = machine.settings().await?;
+    let mut tags = machine.tags_with_name();
+    tags.insert(CONFIGURATION.to_owned(), machine.configuration_hash()?);
+    machine.api.create_template(&template_name(&settings)?, &settings, &tags).await?;
+    Ok(())
+}
+
+async fn remove(machine: &Machine<'_>, templates: &[Template], images: &[Image]) -> Result<(), Error> {
+    for template in templates {
+        machine.api.delete_template(&template.id).await?;
+    }
+    for image in images {
+        machine.api.delete_image(image).await?;
     }
     Ok(())
 }

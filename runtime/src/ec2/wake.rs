@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::failure::Failure;
-use super::machine::{DEVICE, Machine};
-use super::model::{Instance, InstanceState, PURPOSE, Volume};
+use super::machine::{DEVICE, Machine, has_configuration};
+use super::model::{Instance, InstanceState, Of, PURPOSE, Volume};
 use super::poll::Poll;
 use super::problem::{Kind, Problem};
 use crate::error::Error;
 use crate::folder;
 use crate::lock::Lock;
+use crate::log;
 use crate::report::seen;
 
 /// How long an instance may be pending; EC2 needs 10 to 60 s.
@@ -119,10 +120,15 @@ fn refuse_foreign(machine: &Machine<'_>, volume: &Volume, instances: &[Instance]
 /// Launches with a token that is on the disk before the call. A token of an earlier wake either
 /// leads to its instance, if that lives, or is replaced.
 async fn launch(machine: &Machine<'_>, since: Instant) -> Result<Instance, Error> {
-    let (image, groups) = tokio::try_join!(machine.image(), machine.groups())?;
+    let template = machine.template().await?;
     let tokens = machine.token("wake")?;
-    let mut launch = machine.launch(&image, groups, machine.user_data()?, tokens.get()?);
-    machine.note(since, &format!("starting an instance of {}", image.id));
+    let mut launch = machine.launch(Of::Template(template.id.clone()), tokens.get()?);
+    machine.note(since, &format!("starting an instance of {}", template.id));
+    if !has_configuration(&template.tags, &machine.configuration_hash()?) {
+        let text = format!("archiver {:?} has another configuration than the files here", machine.name);
+        let help = format!("bring the newest generated files here, or run `dormouse up {}`", machine.name);
+        log::warning(&text, Some(&help));
+    }
     // A token that has served once, then one whose parameters differ, then spot without capacity.
     for _ in 0..4 {
         match machine.api.launch(&launch).await {

@@ -10,7 +10,7 @@ use super::{Identity, connect, endpoint, open};
 use crate::archiver::Archiver;
 use crate::context::Context;
 use crate::ec2::failure::Failure;
-use crate::ec2::machine::{Machine, is_of};
+use crate::ec2::machine::{Machine, has_configuration};
 use crate::ec2::model::Instance;
 use crate::ec2::sleep;
 use crate::ec2::wake::Awake;
@@ -39,18 +39,16 @@ impl Session<'_> {
         self.machine.as_ref().map(|(_, awake)| &awake.instance)
     }
 
-    /// Whether it was launched from the image of its present configuration. One without an image of its
-    /// own has what the spec said at its launch.
+    /// Whether it was launched with the configuration that is known here.
     ///
     /// # Errors
-    /// When EC2 cannot be asked.
-    pub async fn is_up_to_date(&self) -> Result<bool, Error> {
+    /// [`Error::MissingFile`].
+    pub fn is_up_to_date(&self) -> Result<bool, Error> {
         match &self.machine {
-            Some((machine, awake)) if machine.ec2.image.bake => {
-                let (images, hash) = (machine.baked().await?, machine.configuration_hash()?);
-                Ok(images.iter().any(|image| image.id == awake.instance.image && is_of(image, &hash)))
+            Some((machine, awake)) => {
+                Ok(has_configuration(&awake.instance.tags, &machine.configuration_hash()?))
             }
-            _ => Ok(true),
+            None => Ok(true),
         }
     }
 

@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
 };
 
 use crate::ec2::model::{
-    Attachment, Group, Image, Instance, InstanceState, Modification, PURPOSE, RETIRED, Volume,
+    Attachment, Group, Image, Instance, InstanceState, Modification, PURPOSE, RETIRED, Template, Volume,
 };
 
 pub fn tags(tags: Option<&[Tag]>) -> BTreeMap<String, String> {
@@ -33,6 +33,15 @@ pub fn instance(instance: &types::Instance) -> Option<Instance> {
         image: instance.image_id.clone().unwrap_or_default(),
         reason: instance.state_reason().and_then(|reason| reason.message.clone()),
         tags: tags(instance.tags.as_deref()),
+    })
+}
+
+pub fn template(template: &types::LaunchTemplate) -> Option<Template> {
+    Some(Template {
+        id: template.launch_template_id.clone()?,
+        name: template.launch_template_name.clone()?,
+        created: template.create_time.map_or(0, |time| time.secs()),
+        tags: tags(template.tags.as_deref()),
     })
 }
 

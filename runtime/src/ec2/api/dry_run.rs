@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::ResourceType;
+use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, ResourceType};
 
 use super::{Api, problem, tagged};
 use crate::ec2::model::Launch;
@@ -16,6 +16,8 @@ const ALLOWED: &str = "DryRunOperation";
 pub enum Permission {
     /// Launching an instance.
     Launch(Box<Launch>),
+    /// Making a launch template.
+    CreateTemplate,
     /// Making a volume in this zone.
     CreateVolume(String),
     /// Making a security group.
@@ -32,6 +34,7 @@ impl Permission {
     pub const fn action(&self) -> &'static str {
         match self {
             Self::Launch(_) => "RunInstances",
+            Self::CreateTemplate => "CreateLaunchTemplate",
             Self::CreateVolume(_) => "CreateVolume",
             Self::CreateGroup => "CreateSecurityGroup",
             Self::Attach(..) => "AttachVolume",
@@ -51,6 +54,13 @@ impl Api {
             Permission::Launch(launch) => {
                 let call = self.launch_call(launch).dry_run(true).send().await;
                 call.err().map(problem("RunInstances"))
+            }
+            Permission::CreateTemplate => {
+                let data = RequestLaunchTemplateData::builder().instance_type(InstanceType::T4gSmall).build();
+                let call = client.create_launch_template().launch_template_name("dormouse-doctor");
+                let call = call.launch_template_data(data).dry_run(true);
+                let call = call.tag_specifications(tagged(ResourceType::LaunchTemplate, tags)).send().await;
+                call.err().map(problem("CreateLaunchTemplate"))
             }
             Permission::CreateVolume(zone) => {
                 let call = client.create_volume().availability_zone(zone).size(125).dry_run(true);

@@ -1,10 +1,10 @@
-//! Security groups.
+//! Security groups and subnets.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 
-use super::{Api, by_tags, convert, gone, incomplete, problem, tagged};
+use super::{Api, by_tags, convert, filter, gone, incomplete, problem, tagged};
 use crate::ec2::model::Group;
 use crate::ec2::problem::{Kind, Problem};
 
@@ -53,6 +53,17 @@ impl Api {
         let answer = self.client.describe_subnets().subnet_ids(subnet).send().await;
         let answer = answer.map_err(problem("DescribeSubnets"))?;
         Ok(answer.subnets().first().and_then(|found| found.vpc_id.clone()))
+    }
+
+    /// The default subnet of a zone, if it has one.
+    ///
+    /// # Errors
+    /// [`Problem`].
+    pub async fn default_subnet(&self, zone: &str) -> Result<Option<String>, Problem> {
+        let filters = vec![filter("availability-zone", &[zone]), filter("default-for-az", &["true"])];
+        let answer = self.client.describe_subnets().set_filters(Some(filters)).send().await;
+        let answer = answer.map_err(problem("DescribeSubnets"))?;
+        Ok(answer.subnets().first().and_then(|found| found.subnet_id.clone()))
     }
 
     /// Lets a range of addresses reach one TCP port. Letting it again is no error.

@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     self, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, InstanceInterruptionBehavior,
-    InstanceMarketOptionsRequest, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, MarketType,
-    Placement, ResourceType, ShutdownBehavior, SpotMarketOptions, VolumeType,
+    InstanceMarketOptionsRequest, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
+    LaunchTemplateSpecification, MarketType, Placement, ResourceType, ShutdownBehavior, SpotMarketOptions,
+    VolumeType,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dormouse_generator::reach::ROOT_GIB;
 
 use super::{Api, by_tags, convert, filter, gone, incomplete, problem, tagged};
-use crate::ec2::model::{Instance, InstanceType, Launch};
+use crate::ec2::model::{Instance, InstanceType, Launch, Of, Settings};
 use crate::ec2::problem::{Kind, Problem};
+
+/// How far the metadata service's answers go: to the instance itself, not to what it routes for.
+pub(super) const HOPS: i32 = 1;
 
 impl Api {
     /// The instances with these tags, those that ended lately included.
@@ -64,32 +68,19 @@ impl Api {
     }
 
     pub(super) fn launch_call(&self, launch: &Launch) -> RunInstancesFluentBuilder {
-        let metadata = InstanceMetadataOptionsRequest::builder()
-            .http_tokens(HttpTokensState::Required)
-            .http_endpoint(InstanceMetadataEndpointState::Enabled)
-            .http_put_response_hop_limit(1)
-            .build();
-        let root = EbsBlockDevice::builder()
-            .volume_size(ROOT_GIB)
-            .volume_type(VolumeType::Gp3)
-            .delete_on_termination(true);
-        let root = BlockDeviceMapping::builder().device_name(&launch.root_device).ebs(root.build()).build();
-        self.client
+        let call = self
+            .client
             .run_instances()
-            .image_id(&launch.image)
-            .instance_type(launch.instance_type.as_str().into())
             .min_count(1)
             .max_count(1)
-            .placement(Placement::builder().availability_zone(&launch.zone).build())
-            .set_subnet_id(launch.subnet.clone())
-            .set_security_group_ids(Some(launch.security_groups.clone()))
             .set_instance_market_options(launch.spot.then(spot))
-            .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
-            .metadata_options(metadata)
-            .block_device_mappings(root)
-            .user_data(STANDARD.encode(&launch.user_data))
-            .client_token(&launch.client_token)
-            .tag_specifications(tagged(ResourceType::Instance, &launch.tags))
+            .client_token(&launch.client_token);
+        match &launch.of {
+            Of::Template(id) => {
+                call.launch_template(LaunchTemplateSpecification::builder().launch_template_id(id).build())
+            }
+            Of::Settings(settings) => with(call, settings),
+        }
     }
 
     /// Ends an instance. Doing so again is no error; one that is gone is ended.
@@ -136,6 +127,30 @@ impl Api {
         let answer = call.send().await.map_err(problem("DescribeInstances"))?;
         Ok(answer.reservations().iter().flat_map(types::Reservation::instances).find_map(convert::instance))
     }
+}
+
+/// Says in the call itself what the instance is like.
+fn with(call: RunInstancesFluentBuilder, settings: &Settings) -> RunInstancesFluentBuilder {
+    let metadata = InstanceMetadataOptionsRequest::builder()
+        .http_tokens(HttpTokensState::Required)
+        .http_endpoint(InstanceMetadataEndpointState::Enabled)
+        .http_put_response_hop_limit(HOPS)
+        .build();
+    let root = EbsBlockDevice::builder()
+        .volume_size(ROOT_GIB)
+        .volume_type(VolumeType::Gp3)
+        .delete_on_termination(true);
+    let root = BlockDeviceMapping::builder().device_name(&settings.root_device).ebs(root.build()).build();
+    call.image_id(&settings.image)
+        .instance_type(settings.instance_type.as_str().into())
+        .placement(Placement::builder().availability_zone(&settings.zone).build())
+        .subnet_id(&settings.subnet)
+        .set_security_group_ids(Some(settings.security_groups.clone()))
+        .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
+        .metadata_options(metadata)
+        .block_device_mappings(root)
+        .user_data(STANDARD.encode(&settings.user_data))
+        .tag_specifications(tagged(ResourceType::Instance, &settings.tags))
 }
 
 /// From spare capacity, once, ended when it is taken back.
