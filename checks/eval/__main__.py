@@ -77,7 +77,7 @@ def stubs(report: Report, specs: list[examples.Example], folder: Path) -> None:
     report.check("wrong options and folders are refused", refusals.problems(by_name["home"]))
     report.check("the flake template is whole and fresh", template.problems())
     report.check("the image takes user-data for what they are", of_each(specs, user_data.problems))
-    report.check("control: user data that the image misreads are noticed", user_data.control(by_name["home"]))
+    report.check("control: user data that the image misreads are noticed", user_data.control(by_name["awkward"]))
     report.check("a rollback brings back store paths and keys", rollback.problems(folder / "rollback"))
     report.check("no secret reaches the store", of_each(specs, store.problems))
     report.check("control: a planted secret is found", store.control(by_name["home"], folder))

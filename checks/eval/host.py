@@ -179,8 +179,7 @@ def service_config(host: dict, replication: str, name: str, secrets: str, provid
     spec, sinks = host["replications"][replication], host.get("report", {})
     folder = secrets.replace("~/", "/root/", 1)
     identity = f"hosts/{name}/id_ed25519"
-    user_data = f"archivers/{spec['archiver']}/user-data"
-    loaded = [f"{path.replace('/', '_')}:{folder}/{path}" for path in (identity, user_data)]
+    loaded = [f"{identity.replace('/', '_')}:{folder}/{identity}"]
     loaded.append(f"aws-credentials:{folder}/aws-credentials")
     reported = credentials(report_secrets(sinks))
     record_key = f"hosts/{name}/record_key"

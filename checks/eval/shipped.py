@@ -29,7 +29,7 @@ OWN = {
 # Where the secrets are, and the files among them that a service may get: never a folder, which on the machine that
 # generates has the keys of all hosts.
 SECRETS = "/var/lib/dormouse/secrets/"
-FILES = ("/id_ed25519", "/record_key", "/user-data", "aws-credentials")
+FILES = ("/id_ed25519", "/record_key", "aws-credentials")
 
 # The exposure that docs/security.md names, of 10; the lower, the better. systemd computes it, and
 # its versions differ a little.

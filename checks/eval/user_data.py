@@ -99,12 +99,17 @@ def misread(image: Image, example: Example, name: str, user_data: str) -> Iterat
         except subprocess.CalledProcessError as error:
             yield f"a boot service fails: {error.stderr.decode()}"
             return
-        # No channel is set, so the image's own nixpkgs is used, and the system rebuilt once.
-        yield from same("calls", calls, ["nixos-rebuild switch"])
+        # No channel is set, so the image's own nixpkgs is used, and the system rebuilt once; a baked one is the
+        # configuration already.
+        bakes = example.spec["archivers"][name]["provider"]["image"]["bake"]
+        yield from same("calls", calls, [] if bakes else ["nixos-rebuild switch"])
         if (folder / "root/.nix-channels").exists():
             yield "a line is taken for a channel"
         configuration = folder / "etc/nixos/configuration.nix"
-        if not configuration.exists():
+        if bakes:
+            if configuration.exists():
+                yield "it brings a configuration"
+        elif not configuration.exists():
             yield "it is not taken for a configuration"
         else:
             yield from unparsable(configuration)

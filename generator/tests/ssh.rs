@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use dormouse_generator::Spec;
 use dormouse_generator::artifact::user_data::{compact, packed, switch};
+use dormouse_generator::spec::Provider;
 
 /// Picks the host key out of user data: the two lines of `apply-ec2-data` in the NixOS image.
 const IMAGE_READS_KEY: [&str; 2] =
@@ -45,7 +46,8 @@ fn the_image_finds_the_host_key_in_the_user_data() {
     }
     let folder = folder();
     for name in support::example_names() {
-        let (public, secret) = support::artifacts(&support::example(&name));
+        let spec = support::example(&name);
+        let (public, secret) = support::artifacts(&spec);
         support::write_all(folder.path(), &secret);
         for (path, text) in secret.iter().filter(|(path, _)| path.ends_with("user-data")) {
             let archiver = path.split('/').nth(1).unwrap();
@@ -59,9 +61,14 @@ fn the_image_finds_the_host_key_in_the_user_data() {
             let found = support::run(Command::new("ssh-keygen").arg("-y").arg("-f").arg(&key_file));
             assert_eq!(found, key_pub);
             assert_eq!(found, public[&format!("keys/archivers/{archiver}.pub")]);
+            assert!(text.starts_with(b"#!/usr/bin/env bash\n"));
+            let Provider::Ec2(machine) = &spec.archivers[archiver].provider else { continue };
+            if machine.image.bake {
+                assert!(text.ends_with(b"\nDORMOUSE_KEYS\nset -eu\n"));
+                continue;
+            }
             // The rest is a script by which the image becomes the configuration.
             let configuration = &public[&format!("archivers/{archiver}/configuration.nix")];
-            assert!(text.starts_with(b"#!/usr/bin/env bash\n"));
             assert!(text.ends_with(switch(&packed(configuration).unwrap()).as_bytes()));
             let script = switch(&packed(configuration).unwrap())
                 .replace("/etc/nixos", folder.path().to_str().unwrap())

@@ -70,12 +70,8 @@ rec {
   credentials =
     replication:
     [ (load (name "hosts/${cfg.hostName}/id_ed25519") replication.identityFilePath) ]
-    ++ lib.optionals (isOnEc2 replication) (
-      let
-        userData = "archivers/${replication.host}/user-data";
-      in
-      [ (load (name userData) "${cfg.secretsDir}/${userData}") ]
-      ++ lib.optional (cfg.awsCredentialsFile != null) (load "aws-credentials" cfg.awsCredentialsFile)
+    ++ lib.optional (isOnEc2 replication && cfg.awsCredentialsFile != null) (
+      load "aws-credentials" cfg.awsCredentialsFile
     );
 
   environment =

@@ -42,6 +42,11 @@ class Archiver:
         return (self.folder / "secrets/archivers/archiver/user-data").read_bytes()
 
     @property
+    def script(self) -> bytes:
+        """User data by which a public image becomes the configuration, as without `bake`."""
+        return bake_script(self, self.private_key, self.host_key)
+
+    @property
     def configuration(self) -> str:
         return (self.folder / "generated/archivers/archiver/configuration.nix").read_text()
 

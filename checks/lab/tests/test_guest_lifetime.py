@@ -30,7 +30,7 @@ def test_an_early_volume_brings_its_pool_and_the_longest_life_ends(site: Site, t
     instance.run(["systemctl", "--no-block", "poweroff"])
     instance.wait_off()
 
-    site.user_data[instance.address] = archiver.user_data
+    site.user_data[instance.address] = archiver.script
     instance.boot(site.image)
     instance.wait_lab()
     instance.attach(volume)

@@ -18,7 +18,7 @@ CONFIGURATION = "/etc/nixos/configuration.nix"
 @pytest.fixture(scope="module", name="plain")
 def switched(site: Site, generated: Archiver) -> Iterator[Instance]:
     """A public image that was booted with an archiver's user data."""
-    instance = site.instance("plain", generated.user_data)
+    instance = site.instance("plain", generated.script)
     instance.boot(site.image)
     instance.wait_lab()
     guest.entered(instance, generated.admin())
@@ -32,7 +32,7 @@ def switched(site: Site, generated: Archiver) -> Iterator[Instance]:
 
 @pytest.mark.qemu
 def test_one_that_woke_from_a_saved_state_becomes_it_too(site: Site, generated: Archiver) -> None:
-    instance = site.instance("woken", generated.user_data)
+    instance = site.instance("woken", generated.script)
     instance.power_on(site.image)
     instance.wait_ready()
     guest.entered(instance, generated.admin())

@@ -1,16 +1,20 @@
 //! What AWS has to allow: `archivers/<a>/iam-policy.json` to whoever sets an EC2 archiver up, and
 //! `archivers/<a>/iam-policy-host.json` to the hosts that wake it.
 //!
-//! A host may launch the baked image and nothing else: an instance of any other, with user data of a
-//! thief's, could be given the volume. Reading is allowed in the region. Everything else is bound to the
-//! archiver's tags: on what exists, or on what the same call creates. Left out on purpose: iam:PassRole
-//! (the instance has no role), ec2:DescribeInstanceAttribute (it shows the user data, and so the host
-//! key), and ec2:DeleteVolume (the backups are on it).
+//! A host may launch what the archiver's launch template says and nothing else: `ec2:LaunchTemplate` binds all that a
+//! launch creates to a template, the tags bind the template, and `ec2:IsLaunchTemplateResource` keeps image, subnet and
+//! security groups as they are there. Type, metadata options and root volume are parameters, which a launch may
+//! override, so they have conditions of their own (EC2 user guide, "Control access to launch templates"). User data have
+//! no condition key: `dormouse-identity.service` of the image sees to them. Reading is allowed in the region.
+//! Everything else is bound to the archiver's tags: on what exists, or on what the same call creates. Left out on purpose:
+//! iam:PassRole (the instance has no role), what shows user data and so the host key (ec2:DescribeInstanceAttribute,
+//! ec2:DescribeLaunchTemplateVersions, ec2:GetLaunchTemplateData), and ec2:DeleteVolume (the backups are on it).
 
 use serde_json::{Value, json};
 
 use super::Artifact;
 use crate::inputs::{Inputs, defect};
+use crate::json_path::JsonPath;
 use crate::layout;
 use crate::problem::Problem;
 use crate::reach::ROOT_GIB;
@@ -20,9 +24,11 @@ use crate::spec::{Ec2, Market};
 const NIXOS_ACCOUNT: &str = "427812963091";
 
 /// What whoever sets it up may do to what is the archiver's.
-const CHANGES: [&str; 7] = [
+const CHANGES: [&str; 9] = [
     "ec2:AttachVolume",
     "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:CreateImage",
+    "ec2:DeleteLaunchTemplate",
     "ec2:DeleteSecurityGroup",
     "ec2:DeleteSnapshot",
     "ec2:DeregisterImage",
@@ -31,30 +37,43 @@ const CHANGES: [&str; 7] = [
 ];
 
 /// What a host looks at to wake an archiver. IAM binds none of this to tags.
-const HOST_LOOKS: [&str; 5] = [
-    "ec2:DescribeImages",
-    "ec2:DescribeInstanceTypes",
-    "ec2:DescribeInstances",
-    "ec2:DescribeSecurityGroups",
-    "ec2:DescribeVolumes",
-];
+const HOST_LOOKS: [&str; 3] = ["ec2:DescribeInstances", "ec2:DescribeLaunchTemplates", "ec2:DescribeVolumes"];
 
 /// What whoever sets it up looks at in addition.
-const ADMINISTRATOR_LOOKS: [&str; 3] =
-    ["ec2:DescribeSnapshots", "ec2:DescribeSubnets", "ec2:DescribeVolumesModifications"];
+const ADMINISTRATOR_LOOKS: [&str; 6] = [
+    "ec2:DescribeImages",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSnapshots",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVolumesModifications",
+];
+
+/// Characters of a managed policy, white space left out (IAM user guide, "IAM and AWS STS quotas").
+const MAX_CHARACTERS: usize = 6144;
 
 pub(crate) fn make(inputs: &Inputs, _: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
-    let mut files = Vec::new();
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
     for (name, _, machine) in inputs.ec2() {
         let policy = Policy { spec: &inputs.spec.name, archiver: name, machine };
         for (file, document) in
             [("iam-policy.json", policy.of_administrator()), ("iam-policy-host.json", policy.of_host())]
         {
+            problems.extend(too_long(name, file, &document));
             let text = serde_json::to_string_pretty(&document).map_err(|error| defect(&error))?;
             files.push(Artifact::public(layout::archiver_file(name, file), text + "\n"));
         }
     }
-    Ok(files)
+    if problems.is_empty() { Ok(files) } else { Err(problems) }
+}
+
+fn too_long(name: &str, file: &str, document: &Value) -> Option<Problem> {
+    let characters = document.to_string().chars().filter(|c| !c.is_whitespace()).count();
+    (characters > MAX_CHARACTERS).then(|| {
+        let reason = format!("its {file} has {characters} characters, and IAM takes {MAX_CHARACTERS}");
+        let fix = "name fewer security groups, or shorten the names of spec and archiver";
+        Problem::new(JsonPath::of(&["archivers", name]), reason, fix).on_key()
+    })
 }
 
 struct Policy<'a> {
@@ -65,13 +84,8 @@ struct Policy<'a> {
 
 impl Policy<'_> {
     fn of_host(&self) -> Value {
-        let is_baked = self.machine.image.bake;
-        let image = if is_baked { self.run_own_image() } else { self.run_image() };
-        let mut statements =
-            vec![self.look(&HOST_LOOKS), self.run(), self.run_volume(), self.run_with(), image];
-        if self.machine.security_group_ids.is_empty() {
-            statements.push(self.run_in_own_group());
-        }
+        let mut statements = vec![self.look(&HOST_LOOKS)];
+        statements.extend(self.launch());
         statements.push(self.tag_at_creation(&["RunInstances"], &["instance"]));
         statements
             .push(self.own_only(&["ec2:AttachVolume", "ec2:TerminateInstances"], &["instance", "volume"]));
@@ -80,34 +94,111 @@ impl Policy<'_> {
 
     fn of_administrator(&self) -> Value {
         let looks = [&HOST_LOOKS[..], &ADMINISTRATOR_LOOKS].concat();
-        let mut statements =
-            vec![self.look(&looks), self.run(), self.run_volume(), self.run_with(), self.run_image()];
+        let mut statements = vec![self.look(&looks)];
+        statements.extend(self.launch());
         if self.machine.image.bake {
-            statements.extend([self.run_own_image(), self.bake(), self.bake_into()]);
+            statements.extend([self.run(), self.run_volume(), self.run_with(), self.run_image()]);
+            statements.push(self.bake_into());
+            if self.machine.security_group_ids.is_empty() {
+                statements.push(self.run_in_own_group());
+            }
         }
         if self.machine.security_group_ids.is_empty() {
-            statements.extend([self.run_in_own_group(), self.create_group(), self.create_group_in()]);
+            statements.push(self.create_group_in());
         }
-        let creating = ["CreateImage", "CreateSecurityGroup", "CreateVolume", "RunInstances"];
-        let created = ["image", "instance", "security-group", "snapshot", "volume"];
-        let owned = ["image", "instance", "security-group", "snapshot", "volume"];
+        if self.machine.market == Market::Spot {
+            statements.push(self.create_spot_role());
+        }
+        let creating =
+            ["CreateImage", "CreateLaunchTemplate", "CreateSecurityGroup", "CreateVolume", "RunInstances"];
+        let created = ["image", "instance", "launch-template", "security-group", "snapshot", "volume"];
         statements.extend([
-            self.create_volume(),
+            self.create(),
             self.tag_at_creation(&creating, &created),
-            self.own_only(&CHANGES, &owned),
+            self.own_only(&CHANGES, &created),
         ]);
         json!({ "Version": "2012-10-17", "Statement": statements })
     }
 
+    /// A launch from the archiver's template.
+    fn launch(&self) -> Vec<Value> {
+        let template = json!({ "ec2:LaunchTemplate": self.arn("launch-template", "*", true) });
+        let kept = json!({ "ec2:IsLaunchTemplateResource": "true" });
+        let mut instance =
+            json!({ "ec2:InstanceType": self.machine.instance_type, "ec2:MetadataHttpTokens": "required" });
+        if self.machine.market != Market::Spot {
+            instance["ec2:InstanceMarketType"] = json!("on-demand");
+        }
+        let mut statements = vec![
+            json!({
+                "Sid": "LaunchOwnTemplate", "Effect": "Allow", "Action": "ec2:RunInstances",
+                "Resource": self.all(&["launch-template"]), "Condition": { "StringEquals": self.owned() }
+            }),
+            json!({
+                "Sid": "LaunchInstance", "Effect": "Allow", "Action": "ec2:RunInstances",
+                "Resource": self.all(&["instance"]),
+                "Condition": {
+                    "ArnLike": template, "Bool": kept, "StringEquals": instance,
+                    "NumericLessThanEquals": { "ec2:MetadataHttpPutResponseHopLimit": "1" }
+                }
+            }),
+            json!({
+                "Sid": "LaunchRootVolume", "Effect": "Allow", "Action": "ec2:RunInstances",
+                "Resource": self.all(&["volume"]),
+                "Condition": {
+                    "ArnLike": template, "Bool": kept, "StringEquals": { "ec2:VolumeType": "gp3" },
+                    "NumericLessThanEquals": { "ec2:VolumeSize": ROOT_GIB.to_string() }
+                }
+            }),
+            json!({
+                "Sid": "LaunchWith", "Effect": "Allow", "Action": "ec2:RunInstances",
+                "Resource": self.all(&["image", "network-interface", "security-group", "subnet"]),
+                "Condition": { "ArnLike": template, "Bool": kept }
+            }),
+        ];
+        if self.machine.market == Market::Spot {
+            // No template says it, so that a launch can do without; and it has no condition keys.
+            statements.push(json!({
+                "Sid": "LaunchSpot", "Effect": "Allow", "Action": "ec2:RunInstances",
+                "Resource": self.all(&["spot-instances-request"])
+            }));
+        }
+        statements
+    }
+
+    fn create(&self) -> Value {
+        json!({
+            "Sid": "CreateTagged", "Effect": "Allow",
+            "Action": ["ec2:CreateLaunchTemplate", "ec2:CreateSecurityGroup", "ec2:CreateVolume"],
+            "Resource": self.all(&["launch-template", "security-group", "volume"]),
+            "Condition": { "StringEquals": self.requested() }
+        })
+    }
+
+    /// EC2 makes the role with the first spot instance of an account, if its caller may (EC2 user guide, "Service-linked
+    /// role for Spot Instance requests").
+    fn create_spot_role(&self) -> Value {
+        json!({
+            "Sid": "CreateSpotRole", "Effect": "Allow", "Action": "iam:CreateServiceLinkedRole",
+            "Resource": format!(
+                "arn:{}:iam::*:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot", self.partition()
+            ),
+            "Condition": { "StringEquals": { "iam:AWSServiceName": "spot.amazonaws.com" } }
+        })
+    }
+
     /// The resources of this kind in the account, or those of no account where that is false.
     fn arn(&self, kind: &str, id: &str, in_account: bool) -> String {
-        let region = &self.machine.region;
-        let partition = match region.split('-').next() {
-            Some("cn") => "aws-cn",
-            _ if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
+        let (partition, region) = (self.partition(), &self.machine.region);
         format!("arn:{partition}:ec2:{region}:{}:{kind}/{id}", if in_account { "*" } else { "" })
+    }
+
+    fn partition(&self) -> &'static str {
+        match self.machine.region.split('-').next() {
+            Some("cn") => "aws-cn",
+            _ if self.machine.region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
     }
 
     fn all(&self, kinds: &[&str]) -> Vec<String> {
@@ -183,24 +274,10 @@ impl Policy<'_> {
         }
     }
 
-    fn run_own_image(&self) -> Value {
-        json!({
-            "Sid": "RunOwnImage", "Effect": "Allow", "Action": "ec2:RunInstances",
-            "Resource": self.all(&["image", "snapshot"]), "Condition": { "StringEquals": self.owned() }
-        })
-    }
-
     fn run_in_own_group(&self) -> Value {
         json!({
             "Sid": "RunInOwnGroup", "Effect": "Allow", "Action": "ec2:RunInstances",
             "Resource": self.all(&["security-group"]), "Condition": { "StringEquals": self.owned() }
-        })
-    }
-
-    fn bake(&self) -> Value {
-        json!({
-            "Sid": "BakeFromOwn", "Effect": "Allow", "Action": "ec2:CreateImage",
-            "Resource": self.all(&["instance"]), "Condition": { "StringEquals": self.owned() }
         })
     }
 
@@ -211,24 +288,10 @@ impl Policy<'_> {
         })
     }
 
-    fn create_group(&self) -> Value {
-        json!({
-            "Sid": "CreateGroupTagged", "Effect": "Allow", "Action": "ec2:CreateSecurityGroup",
-            "Resource": self.all(&["security-group"]), "Condition": { "StringEquals": self.requested() }
-        })
-    }
-
     fn create_group_in(&self) -> Value {
         json!({
             "Sid": "CreateGroupIn", "Effect": "Allow", "Action": "ec2:CreateSecurityGroup",
             "Resource": self.all(&["vpc"])
-        })
-    }
-
-    fn create_volume(&self) -> Value {
-        json!({
-            "Sid": "CreateVolumeTagged", "Effect": "Allow", "Action": "ec2:CreateVolume",
-            "Resource": self.all(&["volume"]), "Condition": { "StringEquals": self.requested() }
         })
     }
 

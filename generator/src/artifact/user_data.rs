@@ -1,5 +1,5 @@
 //! `archivers/<a>/user-data`: what an EC2 archiver is booted with: its host key, then its
-//! configuration.
+//! configuration. A baked image has that already, and takes the host key alone.
 //!
 //! Two services of the NixOS image read it. `apply-ec2-data` picks the host key with sed: it takes
 //! every line that holds a vertical bar for a line of the key, so there must be no other. Then
@@ -34,7 +34,7 @@ pub const LONGEST_FRAME: usize = 448;
 pub(crate) fn make(inputs: &Inputs, others: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
     let mut files = Vec::new();
     let mut problems = Vec::new();
-    for (name, archiver, _) in inputs.ec2() {
+    for (name, archiver, machine) in inputs.ec2() {
         let path = configuration::path(name);
         let configuration = others.iter().find(|artifact| artifact.path == path);
         let text = configuration.and_then(Artifact::public_text).ok_or_else(|| defect(&path))?;
@@ -45,7 +45,8 @@ pub(crate) fn make(inputs: &Inputs, others: &[Artifact]) -> Result<Vec<Artifact>
         let Some(pair) = inputs.keys.get(&KeyId::archiver(name, archiver)) else { continue };
         problems.extend(too_long(inputs, name, header_bytes(pair) + text.len()));
         if let Some(private) = &pair.private {
-            files.push(Artifact::secret(layout::user_data(name), with_keys(private, pair, text)));
+            let switch = if machine.image.bake { String::new() } else { switch(text) };
+            files.push(Artifact::secret(layout::user_data(name), with_keys(private, pair, &switch)));
         }
     }
     if problems.is_empty() { Ok(files) } else { Err(problems) }
@@ -91,13 +92,13 @@ fn header_bytes(pair: &KeyPair) -> usize {
     LONGEST_PRIVATE_KEY + pair.public.to_string().len() + LONGEST_FRAME
 }
 
-fn with_keys(private: &Secret, pair: &KeyPair, configuration: &str) -> Secret {
+fn with_keys(private: &Secret, pair: &KeyPair, switch: &str) -> Secret {
     let mut text = b"#!/usr/bin/env bash\n: <<'DORMOUSE_KEYS'\nSSH_HOST_ED25519_KEY:".to_vec();
     // Room for all of it at once: growing would leave parts of the key behind in memory.
-    text.reserve_exact(header_bytes(pair) + configuration.len());
+    text.reserve_exact(header_bytes(pair) + switch.len());
     text.extend(private.expose().iter().map(|byte| if *byte == b'\n' { b'|' } else { *byte }));
     text.extend(format!("\nSSH_HOST_ED25519_KEY_PUB:{}\nDORMOUSE_KEYS\nset -eu\n", pair.public).bytes());
-    text.extend(switch(configuration).bytes());
+    text.extend(switch.bytes());
     Secret::new(text)
 }
 

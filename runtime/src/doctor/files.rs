@@ -4,7 +4,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use dormouse_generator::spec::Provider;
 use dormouse_generator::{Keyring, generate, layout};
 use ssh_key::{PrivateKey, PublicKey};
 
@@ -15,15 +14,27 @@ use crate::context::Context;
 const NAMED: usize = 3;
 
 pub(super) fn examine(context: &Context) -> Vec<Finding> {
-    let mut findings = vec![generated(context), identity(context)];
-    let archivers = context.spec.archivers.iter();
-    let on_ec2 = archivers.filter(|(_, archiver)| matches!(archiver.provider, Provider::Ec2(_)));
-    for (name, _) in on_ec2 {
-        let path = context.secrets.join(layout::user_data(name));
-        findings.push(secret(&format!("user data of {name}"), &path));
-    }
-    findings.push(record_key(context));
+    let mut findings = vec![generated(context), identity(context), record_key(context)];
+    findings.extend(host_keys(context));
     findings
+}
+
+/// Private host keys of archivers, which hosts needed to start them before there were launch templates. Whoever has
+/// one can take the archiver's part towards other hosts.
+fn host_keys(context: &Context) -> Vec<Finding> {
+    // Where the administrator's key is, all keys are.
+    if context.secrets.join(layout::ADMIN_IDENTITY).exists() {
+        return Vec::new();
+    }
+    let files = |name| {
+        [context.secrets.join(layout::user_data(name)), context.secrets.join(layout::archiver_host_key(name))]
+    };
+    let found = context.spec.archivers.keys().flat_map(|name| files(name)).filter(|path| path.exists());
+    let finding = |path: std::path::PathBuf| {
+        let text = format!("{} holds a private key of an archiver, which no host needs", path.display());
+        Finding::bad("keys of archivers", text, format!("`rm {}`", path.display()))
+    };
+    found.map(finding).collect()
 }
 
 /// Without it, records of properties are not signed, and a restore does not set what they say.
