@@ -14,7 +14,10 @@ moto_api       moto inside this process; corrected: its resources with EC2's sta
 instance_life  volume_life, modification, copy_life: the state machines
 tokens         ClientTokens
 nixos_images   public images, good and tempting
+template_data  the parameters in a launch template; templates: the launch templates and their versions
 region         what there is in one region
+launch_parameters  what a launch asks for, by its request and its launch template
+iam/           who may do what: policies, and what each call asks of them
 action         the table of actions; actions/: one file for each group
 front          the WSGI application: record, faults, limits, then the action
 metadata       169.254.169.254

@@ -6,7 +6,7 @@ from dataclasses import InitVar, dataclass, field
 
 from checks.lab.ec2.form import Form
 
-SECRET = ("UserData", "UserData.Value")
+SECRET = ("LaunchTemplateData.UserData", "UserData", "UserData.Value")
 
 
 @dataclass

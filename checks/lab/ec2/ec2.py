@@ -10,6 +10,7 @@ from checks.lab.ec2.calls import Calls
 from checks.lab.ec2.clock import Clock
 from checks.lab.ec2.faults import Faults
 from checks.lab.ec2.front import Front
+from checks.lab.ec2.iam.authority import Authority
 from checks.lab.ec2.imaginary import Imaginary
 from checks.lab.ec2.instance_life import BY_SPOT, InstanceLife
 from checks.lab.ec2.machines import Machines
@@ -23,6 +24,8 @@ REGION = "us-west-2"
 ZONE = "us-west-2d"
 METADATA = "169.254.169.254"
 TICK = 0.1
+# The key of whoever has no other. Without a policy, it may do everything.
+ACCESS_KEY = "AKIALAB"
 
 
 class Ec2:
@@ -39,17 +42,27 @@ class Ec2:
         self.timing: Timing = front.timing
         self.faults: Faults = front.faults
         self.calls: Calls = front.calls
+        self.authority: Authority = front.authority
         self._front = front
+
+    def allow(self, access_key: str, *policies: str) -> None:
+        """From now on, a key may do what these policies allow, and nothing else."""
+        with self._front.lock:
+            self.authority.allow(access_key, *policies)
 
     @property
     def environment(self) -> dict[str, str]:
         """What a client of AWS needs to speak to this EC2 and no other."""
+        return self.environment_of(ACCESS_KEY)
+
+    def environment_of(self, access_key: str) -> dict[str, str]:
+        """The same for a caller with a key of its own."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": REGION,
             # boto3 knows this name only.
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "AKIALAB",
+            "AWS_ACCESS_KEY_ID": access_key,
             "AWS_SECRET_ACCESS_KEY": "lab",
             "AWS_EC2_METADATA_DISABLED": "true",
         }

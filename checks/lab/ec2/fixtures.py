@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from checks.lab.ec2 import ec2 as lab_ec2
 from checks.lab.ec2.clock import Clock
-from checks.lab.ec2.ec2 import REGION, ZONE, Ec2
+from checks.lab.ec2.ec2 import ACCESS_KEY, REGION, ZONE, Ec2
 from checks.lab.ec2.imaginary import Imaginary
 from checks.lab.ec2.nixos_images import NIXOS, image_id
 from checks.lab.ec2.timing import AS_IN_EC2
@@ -22,13 +22,13 @@ ARM_IMAGE = image_id(REGION, "nixos/26.05.1093.4aa6836c1f2e-aarch64-linux")
 __all__ = ["ARM_IMAGE", "IMAGE", "NIXOS", "REGION", "ZONE", "Account", "account", "refused"]
 
 
-def client(endpoint: str) -> Any:
+def client(endpoint: str, access_key: str = ACCESS_KEY) -> Any:
     """boto3 that does not retry, so that a test sees every single answer."""
     return boto3.client(
         "ec2",
         region_name=REGION,
         endpoint_url=endpoint,
-        aws_access_key_id="AKIALAB",
+        aws_access_key_id=access_key,
         aws_secret_access_key="lab",
         config=Config(retries={"total_max_attempts": 1}, read_timeout=30),
     )

@@ -15,12 +15,13 @@ from checks.lab.ec2.clock import Clock
 from checks.lab.ec2.context import Context
 from checks.lab.ec2.faults import Faults, ReplyLost
 from checks.lab.ec2.form import Form
+from checks.lab.ec2.iam.authority import Authority
 from checks.lab.ec2.machines import Machines
 from checks.lab.ec2.refusal import Refusal
 from checks.lab.ec2.region import Region
 from checks.lab.ec2.timing import Timing
 
-SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
 
 
 class Front:
@@ -32,6 +33,7 @@ class Front:
         self.machines = machines
         self.clock = clock
         self.timing = timing
+        self.authority = Authority(self.account)
         self.faults = Faults()
         self.calls = Calls()
         self.lock = threading.RLock()
@@ -82,11 +84,22 @@ class Front:
         losses = self.faults.strike(call.action, form)
         with self.lock:
             self.region(signed_region(environ)).throttle.check(call.action, form)
+            self._authorise(call, environ, form)
         body = self._perform(call, environ, form)
         for fault in losses:
             fault.act()
             raise ReplyLost
         return body
+
+    def _authorise(self, call: Call, environ: dict[str, Any], form: Form) -> None:
+        """Before anything else is said about a call: a refused caller does not learn what there is."""
+        action.find(call.action)
+        region = self.region(signed_region(environ))
+        region.advance()
+        try:
+            self.authority.check(signed_by(environ), region, form)
+        except ServiceException as error:
+            raise moto_api.refused(error) from error
 
     def _perform(self, call: Call, environ: dict[str, Any], form: Form) -> bytes:
         region = self.region(signed_region(environ))
@@ -106,10 +119,19 @@ def read_form(environ: dict[str, Any]) -> Form:
 
 def signed_region(environ: dict[str, Any]) -> str:
     """The region is told by the signature; an unsigned call is refused."""
+    return scope_of(environ)[2]
+
+
+def signed_by(environ: dict[str, Any]) -> str:
+    """The access key of whoever calls."""
+    return scope_of(environ)[1]
+
+
+def scope_of(environ: dict[str, Any]) -> re.Match[str]:
     scope = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-    if scope is None or scope[2] != "ec2":
+    if scope is None or scope[3] != "ec2":
         raise Refusal("AuthFailure", "AWS was not able to validate the provided access credentials")
-    return scope[1]
+    return scope
 
 
 def headers(request_id: str, body: bytes) -> list[tuple[str, str]]:

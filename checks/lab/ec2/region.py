@@ -11,6 +11,7 @@ from checks.lab.ec2.copy_life import ImageLife, SnapshotLife
 from checks.lab.ec2.corrected import CorrectedAmi
 from checks.lab.ec2.instance_life import InstanceLife
 from checks.lab.ec2.refusal import Refusal, invalid
+from checks.lab.ec2.templates import LaunchTemplates
 from checks.lab.ec2.throttle import Throttle
 from checks.lab.ec2.tokens import Tokens
 from checks.lab.ec2.volume_life import VolumeLife
@@ -27,6 +28,7 @@ class Region:
         self.past: list[InstanceLife] = []
         self.volumes: dict[str, VolumeLife] = {}
         self.copies: list[ImageLife | SnapshotLife] = []
+        self.templates = LaunchTemplates(context)
         self.tokens = Tokens()
         self.throttle = Throttle(context.clock)
         nixos_images.register(context)

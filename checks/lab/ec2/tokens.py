@@ -14,13 +14,13 @@ class Tokens:
     def __init__(self) -> None:
         self._made: dict[tuple[str, str], tuple[dict[str, str], Any]] = {}
 
-    def find(self, form: Form) -> Any:
+    def find(self, form: Form, *, longest: int = LONGEST) -> Any:
         """What this very request has made before; None if it is new."""
         token = form.get("ClientToken")
         if not token:
             return None
-        if len(token) > LONGEST or not token.isascii():
-            raise invalid(f"Invalid ClientToken: at most {LONGEST} ASCII characters")
+        if len(token) > longest or not token.isascii():
+            raise invalid(f"Invalid ClientToken: at most {longest} ASCII characters")
         before = self._made.get((form.require("Action"), token))
         if before is None:
             return None

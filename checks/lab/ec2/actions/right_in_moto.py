@@ -19,7 +19,6 @@ RIGHT = [
     "DescribeRegions",
     "DescribeSecurityGroupRules",
     "DescribeSecurityGroups",
-    "DescribeSubnets",
     "DescribeTags",
     "DescribeVpcs",
     "ImportKeyPair",
@@ -38,7 +37,8 @@ def forwarded(request: Request) -> bytes:
 @action("CreateTags")
 def create_tags(request: Request) -> bytes:
     """moto tags what does not exist."""
-    find = {"i": request.region.instance, "vol": request.region.volume, "ami": request.region.image}
+    region = request.region
+    find = {"i": region.instance, "vol": region.volume, "ami": region.image, "lt": region.templates.by_id}
     for name in request.form.values("ResourceId"):
         kind = name.partition("-")[0]
         if kind in find:

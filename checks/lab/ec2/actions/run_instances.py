@@ -11,32 +11,37 @@ from checks.lab.ec2.corrected import CorrectedAmi
 from checks.lab.ec2.form import Form
 from checks.lab.ec2.instance_life import InstanceLife
 from checks.lab.ec2.launch_disks import mapping
+from checks.lab.ec2.launch_parameters import expanded, source
 from checks.lab.ec2.machines import Launch
 from checks.lab.ec2.refusal import Refusal, invalid
 from checks.lab.ec2.region import Region
 from checks.lab.ec2.tags import check_tags
+from checks.lab.ec2.template_data import TAGGED, USER_DATA_LIMIT
 from checks.lab.ec2.volume_life import VolumeLife
-
-USER_DATA_LIMIT = 16384
 
 
 @action("RunInstances")
 def run_instances(request: Request) -> bytes:
-    region, form = request.region, request.form
-    if before := region.tokens.find(form):
+    region = request.region
+    if before := region.tokens.find(request.form):
         return request.render(again(before))
+    template = source(region, request.form)
+    form = expanded(request.form, template)
     image = launchable(region, form.require("ImageId"))
     user_data = raw_user_data(form)
     check_count(form)
+    check_interfaces(form)
     check_type(region, form, image)
     check_groups(region, form)
     if key := form.get("KeyName"):
         region.backend.describe_key_pairs(key_names=[key])
-    check_tags(form, {"instance", "volume", "network-interface", "spot-instances-request"})
+    check_tags(form, TAGGED)
     complete = with_defaults(form, image).without("BlockDeviceMapping").with_(mapping(form, image))
     request.end_dry_run()
     lives = launch(request, complete, user_data)
-    region.tokens.remember(form, lives)
+    for life in lives:
+        life.instance.add_tags(template.tags if template else {})
+    region.tokens.remember(request.form, lives)
     return request.render(lives[0].reservation)
 
 
@@ -102,6 +107,19 @@ def zone_of(region: Region, form: Form) -> str:
             raise invalid(f"The availability zone {asked} does not match the subnet's, {zone}")
         return zone
     return asked or region.zones()[0]
+
+
+def check_interfaces(form: Form) -> None:
+    """What an interface says goes instead of what the instance would, so EC2 takes only one of them."""
+    interfaces = form.items("NetworkInterface")
+    for name, shown in [("SubnetId", "subnet ID"), ("SecurityGroupId", "security groups")]:
+        if interfaces and form.has(name):
+            message = (
+                f"Network interfaces and an instance-level {shown} may not be specified on the same request"
+            )
+            raise Refusal("InvalidParameterCombination", message)
+    if not all("DeviceIndex" in interface for interface in interfaces):
+        raise invalid("Each network interface requires a device index.")
 
 
 def check_groups(region: Region, form: Form) -> None:
