@@ -83,7 +83,7 @@ fn nothing_is_ever_received_by_force_or_mounted() {
         placeholder(true),
         format!("zfs create -o canmount=off -o mountpoint=none -o readonly=on {mark}")
     );
-    assert_eq!(placeholder(false), format!("zfs create {mark}"));
+    assert_eq!(placeholder(false), format!("zfs create -u {mark}"));
     let kept = argv::create_kept(&name("vault/a")).join(" ");
     let unmounted =
         "-o canmount=off -o com.sun:auto-snapshot=false -o mountpoint=none -o readonly=on -o volmode=none";

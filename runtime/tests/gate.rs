@@ -203,7 +203,12 @@ fn without_mounts(command: &[String]) -> Vec<String> {
             command.get(at + 1).is_some_and(|next| matches!(word.as_str(), "-o" | "-x") && says(next));
         !value && !says(word)
     });
-    kept.map(|(_, word)| word.clone()).collect()
+    let mut words: Vec<String> = kept.map(|(_, word)| word.clone()).collect();
+    // Up to ZFS 2.3 only root may create what would be mounted.
+    if command.starts_with(&["zfs".to_owned(), "create".to_owned()]) {
+        words.insert(2, "-u".to_owned());
+    }
+    words
 }
 
 #[test]

@@ -1,5 +1,6 @@
 """The product on this computer, with an EC2 whose machines exist in memory only."""
 
+import base64
 import hashlib
 import json
 import re
@@ -102,10 +103,10 @@ class Desk:
         return Followed(running.wait(), said)
 
     def set_up(self) -> None:
-        """Makes what `up` leaves: a security group, a volume, an image of the configuration."""
-        self.make_group()
+        """Makes what `up` leaves: a security group, a volume, an image of the configuration, a launch template."""
+        group = self.make_group()
         self.make_volume()
-        self.make_image()
+        self.make_template(self.make_image(), group)
 
     def make_group(self) -> str:
         tags = specifications("security-group")
@@ -120,11 +121,32 @@ class Desk:
 
     def make_image(self) -> str:
         instance = self.launch()
-        digest = hashlib.sha256(self.files.configuration.encode()).hexdigest()
-        tags = specifications("image", **{"dormouse:configuration": digest[:16]})
+        tags = specifications("image", **{"dormouse:configuration": self.configuration()})
         image = self.api.create_image(InstanceId=instance, Name="archiver", **tags)["ImageId"]
         self.end(instance)
         return str(image)
+
+    def configuration(self) -> str:
+        """The hash by which images and launch templates are known."""
+        return hashlib.sha256(self.files.configuration.encode()).hexdigest()[:16]
+
+    def make_template(self, image: str, group: str, subnet: str | None = None) -> str:
+        zone = [{"Name": "availability-zone", "Values": [ZONE]}]
+        subnet = subnet or self.api.describe_subnets(Filters=zone)["Subnets"][0]["SubnetId"]
+        configuration = {"dormouse:configuration": self.configuration()}
+        interface = {"DeviceIndex": 0, "SubnetId": subnet, "Groups": [group]}
+        data = {
+            "ImageId": image,
+            "InstanceType": "t3.small",
+            "InstanceInitiatedShutdownBehavior": "terminate",
+            "NetworkInterfaces": [interface],
+            "Placement": {"AvailabilityZone": ZONE},
+            "UserData": base64.b64encode(self.files.user_data).decode(),
+            **specifications("instance", **configuration),
+        }
+        tags = specifications("launch-template", **configuration)
+        made = self.api.create_launch_template(LaunchTemplateName="archiver", LaunchTemplateData=data, **tags)
+        return str(made["LaunchTemplate"]["LaunchTemplateId"])
 
     def launch(self, tags: dict[str, str] | None = None) -> str:
         """An instance that is not dormouse's doing, running."""

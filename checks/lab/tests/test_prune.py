@@ -25,9 +25,6 @@ def test_without_retention_nothing_is_woken(desk: Desk) -> None:
 
 def test_what_a_new_retention_lets_go_is_seen_before_it_counts(desk: Desk) -> None:
     desk.files.respecify(**desk.settings, retention={"hourly": 48})
-    # Nobody else gets an archiver of an older configuration.
-    refused = desk.run("wake", "archiver")
-    assert refused.code == 1 and "dormouse up archiver" in refused.stderr, refused
-    assert desk.launches() == []
-    desk.until_ssh("prune", "--dry-run", "archiver")
+    said = desk.until_ssh("prune", "--dry-run", "archiver")
+    assert "another configuration than the files here" in said and "dormouse up archiver" in said
     assert desk.launches() == ["ok"]

@@ -215,17 +215,13 @@ def test_a_volume_in_another_zone_is_named_with_its_zone(desks: Desks, command: 
     assert desk.launches() == []
 
 
-@pytest.mark.parametrize("command", ["wake", "up --yes"])
 @pytest.mark.parametrize("bakes", [True, False])
-def test_an_image_that_does_not_exist_is_named(desks: Desks, command: str, bakes: bool) -> None:
+def test_an_image_that_does_not_exist_is_named(desks: Desks, bakes: bool) -> None:
     image = "ami-0123456789abcdef0"
     desk = desks(image={"id": image, "bake": bakes})
     desk.make_group()
     desk.make_volume()
-    if bakes and command == "wake":
-        refused(desk, "no image of its configuration", "dormouse up archiver", command=command)
-    else:
-        refused(desk, f"no image {image} in {REGION}", "`image` in the spec", command=command)
+    refused(desk, f"no image {image} in {REGION}", "`image` in the spec", command="up --yes")
     assert desk.launches() == []
 
 
@@ -233,16 +229,18 @@ def test_a_release_without_images_is_named(desks: Desks) -> None:
     desk = desks(image={"nixos": "27.05", "bake": False})
     desk.make_group()
     desk.make_volume()
-    refused(desk, "nixos/27.05*, x86_64", "`image` in the spec")
     refused(desk, "nixos/27.05*, x86_64", "`image` in the spec", command="up --yes")
     assert desk.launches() == []
 
 
 def test_without_a_public_address_the_subnet_is_to_be_changed(desks: Desks) -> None:
-    desk = desks(ready=True)
+    desk = desks()
+    group = desk.make_group()
+    desk.make_volume()
     (vpc,) = desk.api.describe_vpcs()["Vpcs"]
     ask = {"VpcId": vpc["VpcId"], "AvailabilityZone": ZONE, "CidrBlock": "172.31.240.0/20"}
-    desk.respecify(subnet_id=desk.api.create_subnet(**ask)["Subnet"]["SubnetId"])
+    subnet = desk.api.create_subnet(**ask)["Subnet"]["SubnetId"]
+    desk.make_template(desk.make_image(), group, subnet)
     refused(desk, "has no public address", "modify-subnet-attribute --map-public-ip-on-launch")
     assert desk.launches() == ["ok"]
 
@@ -251,12 +249,41 @@ def test_without_a_volume_it_is_to_be_set_up(desks: Desks) -> None:
     refused(desks(), "has no volume", "`dormouse up archiver`")
 
 
-def test_without_a_security_group_it_is_to_be_set_up(desks: Desks) -> None:
+def test_without_a_launch_template_it_is_to_be_set_up(desks: Desks) -> None:
     desk = desks()
+    desk.make_group()
     desk.make_volume()
     desk.make_image()
-    refused(desk, "has no security group", "`dormouse up archiver`")
+    refused(desk, "has no launch template", "`dormouse up archiver`")
     assert desk.launches() == []
+
+
+def test_a_zone_without_a_default_subnet_is_named(desks: Desks) -> None:
+    desk = desks(image={"nixos": "26.05", "bake": False})
+    subnets = desk.api.describe_subnets(Filters=[{"Name": "availability-zone", "Values": [ZONE]}])["Subnets"]
+    for subnet in subnets:
+        desk.ec2.region().backend.delete_subnet(subnet["SubnetId"])
+    refused(desk, f"zone {ZONE} of archiver", "`subnet_id` in the spec", command="up --yes")
+    assert desk.launches() == []
+
+
+def test_a_policy_that_is_too_old_for_a_set_up_changes_nothing(desks: Desks) -> None:
+    desk = desks()
+    desk.ec2.faults.deny("CreateLaunchTemplate")
+    refused(desk, "ec2:CreateLaunchTemplate", "iam put-user-policy", command="up --yes")
+    assert {call.action for call in desk.ec2.calls.made if not call.action.startswith("Describe")} <= {
+        "CreateSecurityGroup",
+        "CreateVolume",
+        "CreateLaunchTemplate",
+    }
+    assert all(call.parameters.get("DryRun") == "true" for call in desk.ec2.calls.made if "Create" in call.action)
+
+
+def test_an_archiver_of_another_configuration_is_woken_and_that_is_said(desks: Desks) -> None:
+    desk = desks(ready=True)
+    desk.files.respecify(**desk.settings, linger="77s")
+    assert "another configuration than the files here" in desk.until_ssh("wake", "archiver")
+    assert desk.launches() == ["ok"]
 
 
 @pytest.mark.parametrize("code", ["VcpuLimitExceeded", "InstanceLimitExceeded"])

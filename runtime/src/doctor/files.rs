@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use dormouse_generator::spec::{Archiver, Provider};
 use dormouse_generator::{Keyring, generate, layout};
 use ssh_key::{PrivateKey, PublicKey};
 
@@ -19,17 +20,17 @@ pub(super) fn examine(context: &Context) -> Vec<Finding> {
     findings
 }
 
-/// Private host keys of archivers, which hosts needed to start them before there were launch templates. Whoever has
+/// Private host keys of archivers on EC2, which hosts needed to start them before there were launch templates. Whoever has
 /// one can take the archiver's part towards other hosts.
 fn host_keys(context: &Context) -> Vec<Finding> {
     // Where the administrator's key is, all keys are.
     if context.secrets.join(layout::ADMIN_IDENTITY).exists() {
         return Vec::new();
     }
-    let files = |name| {
-        [context.secrets.join(layout::user_data(name)), context.secrets.join(layout::archiver_host_key(name))]
-    };
-    let found = context.spec.archivers.keys().flat_map(|name| files(name)).filter(|path| path.exists());
+    let is_on_ec2 = |archiver: &Archiver| matches!(archiver.provider, Provider::Ec2(_));
+    let on_ec2 = context.spec.archivers.iter().filter(|(_, archiver)| is_on_ec2(archiver));
+    let files = on_ec2.flat_map(|(name, _)| [layout::user_data(name), layout::archiver_host_key(name)]);
+    let found = files.map(|file| context.secrets.join(file)).filter(|path| path.exists());
     let finding = |path: std::path::PathBuf| {
         let text = format!("{} holds a private key of an archiver, which no host needs", path.display());
         Finding::bad("keys of archivers", text, format!("`rm {}`", path.display()))

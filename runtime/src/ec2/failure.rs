@@ -41,7 +41,7 @@ pub enum Failure {
         archiver: String,
     },
     /// IAM does not allow what a set-up needs.
-    #[error("these credentials may not do what `up` has to do for archiver {archiver:?}: {}", .actions.join(", "))]
+    #[error("EC2 does not allow these credentials to set up archiver {archiver:?}: they lack {} (UnauthorizedOperation)", lacking(.actions))]
     NotAllowed {
         /// The archiver.
         archiver: String,
@@ -232,6 +232,10 @@ pub enum Failure {
         /// Why that is not known.
         detail: String,
     },
+}
+
+fn lacking(actions: &[&str]) -> String {
+    actions.iter().map(|action| format!("ec2:{action}")).collect::<Vec<_>>().join(", ")
 }
 
 fn because(reason: &str) -> String {

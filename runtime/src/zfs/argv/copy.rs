@@ -68,14 +68,15 @@ pub fn create_kept(dataset: &DatasetName) -> Vec<String> {
     words(["zfs", "create"]).into_iter().chain(options).chain(words([dataset.as_str()])).collect()
 }
 
-/// Makes a dataset that only holds others, in the way of a copy.
+/// Makes a dataset that only holds others, in the way of a copy. Where it inherits how it is mounted, `-u` leaves mounting
+/// out: up to ZFS 2.3 a create ends with exit code 1 otherwise, since only root may mount.
 #[must_use]
 pub fn create_placeholder(dataset: &DatasetName, make: Make) -> Vec<String> {
     let mark = format!("{PLACEHOLDER}={dataset}");
     let key = if make.keyless { words(KEYLESS) } else { vec![] };
     let properties = match make.passive {
         true => words(["-o", "canmount=off", "-o", "mountpoint=none", "-o", "readonly=on"]),
-        false => vec![],
+        false => words(["-u"]),
     };
     [words(["zfs", "create"]), key, properties, words(["-o", &mark, dataset.as_str()])].concat()
 }
