@@ -303,7 +303,14 @@ def test_keys_that_aws_does_not_document_are_not_there(account: Account) -> None
         assert all(
             reference.is_documented(each.action, kind, key) or key == "ec2:Region" for key in each.context
         )
-    assert "ec2:InstanceType" not in one(requests, "RunInstances", "volume")
+    volume = account.volume()
+    made = asked(account, lambda host: host.create_snapshot(VolumeId=volume))
+    of_volume = one(made, "CreateSnapshot", "volume")
+    assert of_volume["ec2:VolumeID"] == [volume]
+    # The reference has it for AttachVolume, and not for CreateSnapshot.
+    assert "ec2:AvailabilityZone" not in of_volume
+    pair = asked(account, lambda host: host.create_key_pair(KeyName="mine"))
+    assert "ec2:KeyPairName" not in one(pair, "CreateKeyPair", "key-pair")
     wrong = MADE | {"Condition": {"StringEquals": having("ResourceTag")}}
     with refused("UnauthorizedOperation", "instance/"):
         as_host(account, LOOK, TEMPLATE, wrong, WITH, TAG).run_instances(LaunchTemplate=chosen, **ONE)
