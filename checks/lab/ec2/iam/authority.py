@@ -5,6 +5,7 @@ from collections import defaultdict
 from checks.lab.ec2.form import Form
 from checks.lab.ec2.iam.asked import Asked
 from checks.lab.ec2.iam.calls import requests
+from checks.lab.ec2.iam.launches import Doubts
 from checks.lab.ec2.iam.policy import Decision, Policy, decide
 from checks.lab.ec2.iam.resources import Caller
 from checks.lab.ec2.refusal import Refusal
@@ -21,8 +22,7 @@ class Authority:
         self._account = account
         self._policies: dict[str, list[Policy]] = defaultdict(list)
         self.asked: list[Asked] = []
-        # See `launches.Planned`.
-        self.instance_shows_overrides = True
+        self.doubts = Doubts()
 
     def allow(self, access_key: str, *documents: str) -> None:
         """Gives a key these policies, besides those that it has."""
@@ -43,7 +43,7 @@ class Authority:
         if access_key not in self._policies:
             return
         caller = Caller(self.arn(access_key), region)
-        wanted = requests(region, form, instance_shows_overrides=self.instance_shows_overrides)
+        wanted = requests(region, form, self.doubts)
         asked = [caller.asks(action, resource) for action, resource in wanted]
         self.asked += asked
         for each in asked:

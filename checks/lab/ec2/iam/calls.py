@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from checks.lab.ec2.form import Form
 from checks.lab.ec2.iam import reference
-from checks.lab.ec2.iam.launches import planned
+from checks.lab.ec2.iam.launches import Doubts, planned
 from checks.lab.ec2.iam.resources import Resource, arn, everything, given, named, new, of_any_volume
 from checks.lab.ec2.refusal import Refusal
 from checks.lab.ec2.region import Region
@@ -26,11 +26,11 @@ def asks(*names: str) -> Callable[[Asks], Asks]:
     return enter
 
 
-def requests(region: Region, form: Form, *, instance_shows_overrides: bool = True) -> Iterator[Request]:
+def requests(region: Region, form: Form, doubts: Doubts) -> Iterator[Request]:
     """All that must be allowed before a call is done."""
     action = form.require("Action")
     if action == "RunInstances":
-        launch = planned(region, form, instance_shows_overrides=instance_shows_overrides)
+        launch = planned(region, form, doubts)
         yield from ((action, resource) for resource in launch.resources())
         yield from ((CREATE_TAGS, resource) for resource in launch.tagged())
     elif action in TABLE:

@@ -31,15 +31,23 @@ NOT_OF_INSTANCE = {"TagSpecification"}.union(*OVERRIDES.values())
 
 
 @dataclass(frozen=True)
+class Doubts:
+    """What AWS' documentation leaves open. A claim about policies should hold both ways."""
+
+    # Whether an instance whose type or user data are not the template's is no resource of the template.
+    instance_shows_overrides: bool = True
+    # Whether the snapshots of an account's own image must be allowed too. In the guide's examples they are not.
+    asks_for_snapshots_of_images: bool = False
+
+
+@dataclass(frozen=True)
 class Planned:
     """A launch before it is done."""
 
     region: Region
     asked: Form
     found: Source | None
-    # AWS' documentation leaves open whether an instance whose type or user data are not the template's
-    # still counts as a resource of the template.
-    instance_shows_overrides: bool = True
+    doubts: Doubts
 
     @property
     def form(self) -> Form:
@@ -86,7 +94,7 @@ class Planned:
             return bool(requested & OVERRIDES.get(kind, set()))
         assert self.found
         both = requested & names(self.found.version.data) - NOT_OF_INSTANCE
-        return self.instance_shows_overrides and bool(both)
+        return self.doubts.instance_shows_overrides and bool(both)
 
     def _market(self) -> str:
         return self.form.get("InstanceMarketOptions.MarketType") or "on-demand"
@@ -136,11 +144,11 @@ class Planned:
         return asked or [backend.get_default_security_group(vpc).id]
 
     def _disks(self) -> Iterator[Resource]:
-        """A volume for each disk, and the snapshots that are the account's own or are named."""
+        """A volume for each disk, and the snapshots that the launch names."""
         region = self.region
         image = region.image(self.form.require("ImageId"))
         zone = zone_of(region, self.form)
-        is_own = image.owner_id == region.context.account
+        are_asked_for = self.doubts.asks_for_snapshots_of_images and image.owner_id == region.context.account
         named_here = {item.get("Ebs.SnapshotId") for item in self.form.items("BlockDeviceMapping")}
         for disk in Form(mapping(self.form, image)).items("BlockDeviceMapping"):
             facts = of_any_volume(
@@ -151,12 +159,12 @@ class Planned:
             if snapshot:
                 facts["ec2:ParentSnapshot"] = arn(region, "snapshot", snapshot)
             yield new(region, "volume", facts, requested=self.form.tags("volume"))
-            if snapshot and (is_own or snapshot in named_here):
+            if snapshot and (are_asked_for or snapshot in named_here):
                 yield named(region, snapshot)
 
 
-def planned(region: Region, asked: Form, *, instance_shows_overrides: bool) -> Planned:
-    return Planned(region, asked, source(region, asked), instance_shows_overrides)
+def planned(region: Region, asked: Form, doubts: Doubts) -> Planned:
+    return Planned(region, asked, source(region, asked), doubts)
 
 
 def names(form: Form) -> set[str]:

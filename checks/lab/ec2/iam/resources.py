@@ -120,7 +120,8 @@ def volume(region: Region, resource_id: str) -> Facts:
     found = life.volume
     parent = {"ec2:ParentSnapshot": arn(region, "snapshot", found.snapshot_id)} if found.snapshot_id else {}
     facts = of_any_volume(str(found.size), found.volume_type, found.encrypted)
-    return {**facts, **parent, "ec2:AvailabilityZone": found.availability_zone, "ec2:VolumeID": resource_id}
+    zone = str(found.zone.name)
+    return {**facts, **parent, "ec2:AvailabilityZone": zone, "ec2:VolumeID": resource_id}
 
 
 def of_any_volume(size: str, kind: str, encrypted: object) -> Facts:

@@ -22,8 +22,10 @@ def allow(action: str | list[str] = "ec2:StopInstances", resource: Any = ALL, **
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
-def asked(action: str = "StopInstances", resource: str = ARN, **context: list[str]) -> Asked:
-    return Asked("lab", action, resource, context)
+def asked(
+    action: str = "StopInstances", resource: str = ARN, context: dict[str, list[str]] | None = None
+) -> Asked:
+    return Asked("lab", action, resource, context or {})
 
 
 def is_allowed(request: Asked, *statements: dict[str, Any]) -> bool:
@@ -73,16 +75,16 @@ def test_the_opposite_elements_are_about_everything_else() -> None:
 def test_all_conditions_and_any_value() -> None:
     condition = {"StringEquals": {"a": ["1", "2"], "b": "3"}, "Bool": {"c": "true"}}
     statement = allow(Condition=condition)
-    assert is_allowed(asked(a=["2"], b=["3"], c=["true"]), statement)
-    assert not is_allowed(asked(a=["2"], b=["4"], c=["true"]), statement)
-    assert not is_allowed(asked(a=["2"], b=["3"], c=["false"]), statement)
-    assert not is_allowed(asked(a=["2"], b=["3"]), statement)
+    assert is_allowed(asked(context={"a": ["2"], "b": ["3"], "c": ["true"]}), statement)
+    assert not is_allowed(asked(context={"a": ["2"], "b": ["4"], "c": ["true"]}), statement)
+    assert not is_allowed(asked(context={"a": ["2"], "b": ["3"], "c": ["false"]}), statement)
+    assert not is_allowed(asked(context={"a": ["2"], "b": ["3"]}), statement)
 
 
 def test_the_name_of_a_key_has_no_case_and_its_value_has() -> None:
     statement = allow(Condition={"StringEquals": {"ec2:instancetype": "t3.small"}})
-    assert is_allowed(asked(**{"ec2:InstanceType": ["t3.small"]}), statement)
-    assert not is_allowed(asked(**{"ec2:InstanceType": ["T3.small"]}), statement)
+    assert is_allowed(asked(context={"ec2:InstanceType": ["t3.small"]}), statement)
+    assert not is_allowed(asked(context={"ec2:InstanceType": ["T3.small"]}), statement)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ START = allow(
     ["ec2:StartInstances", "ec2:RebootInstances"], [ALL, ALL.replace("instance", "volume")], Sid="Start"
 )
 OWN = allow("ec2:*", Sid="Own", Condition={"StringEquals": {"aws:ResourceTag/a": "b"}})
-LIFE = [asked(), asked("StartInstances"), asked("StartInstances", **{"aws:ResourceTag/a": ["c"]})]
+LIFE = [asked(), asked("StartInstances"), asked("StartInstances", context={"aws:ResourceTag/a": ["c"]})]
 
 
 def test_recorded_requests_can_be_asked_again() -> None:
