@@ -16,7 +16,7 @@ from checks.lab.ec2.ec2 import ZONE
 from checks.lab.ec2.fixtures import client
 from checks.lab.pool import zfs
 from checks.lab.process import CommandFailed
-from checks.lab.product import SECRETS
+from checks.lab.sleeper import ADMIN_SECRETS
 from checks.lab.sleeper import Sleeper
 
 ROUNDS = 5
@@ -84,7 +84,7 @@ class Bench:
             UserData=(self.archiver.secrets / "archivers/archiver/user-data").read_text(),
         )
         instance = launched["Instances"][0]["InstanceId"]
-        script = ANSWERS.format(address=self.archiver.cloud.vm(instance).address, key=f"{SECRETS}/admin/id_ed25519")
+        script = ANSWERS.format(address=self.archiver.cloud.vm(instance).address, key=f"{ADMIN_SECRETS}/admin/id_ed25519")
         said = self.archiver.lab.home.run(["bash", "-c", script], timeout=300).stdout.split()
         took = time.monotonic() - begin
         login = float(said[1]) - float(said[0])

@@ -30,7 +30,7 @@ class Demo:
 
     def __init__(self, running: Lab, folder: Path, cloud: Cloud) -> None:
         self.lab = running
-        self.product = Sleeper(running, folder, home_secrets=SECRETS, cloud=cloud)
+        self.product = Sleeper(running, folder, home_secrets=SECRETS, admin_secrets=SECRETS, cloud=cloud)
 
     def run(self) -> None:
         self.generate()

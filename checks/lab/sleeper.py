@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checks.lab import wait
+from checks.lab import callers, wait
 from checks.lab.ec2 import cloud
 from checks.lab.ec2.cloud import Cloud
 from checks.lab.ec2.ec2 import REGION, ZONE
 from checks.lab.ec2.instance_vm import InstanceVm
 from checks.lab.lab import Lab
 from checks.lab.process import Result
-from checks.lab.product import BINARY, FOLDER, SECRETS, Product
+from checks.lab.product import BINARY, FOLDER, Product
 
+# What only the administrator has. Hosts have a folder of their own, without archivers' keys.
+ADMIN_SECRETS = "/root/admin/secrets"
 LINGER = 30
 # What an instance needs to notice that it is idle, and to power off.
 GRACE = 60
@@ -25,15 +27,19 @@ class Sleeper(Product):
     """Its archiver is nowhere until it is woken."""
 
     cloud: Cloud = field(kw_only=True)
+    admin_secrets: str = field(default=ADMIN_SECRETS, kw_only=True)
     provider: dict[str, Any] = field(default_factory=dict, kw_only=True)
     # Whether the last set-up came to its end.
     is_set_up: bool = field(default=False, kw_only=True)
 
+    def generate(self) -> None:
+        super().generate()
+        callers.register(self.cloud.ec2, self.generated)
+
     def install(self) -> None:
-        """What a user brings to the host: everything of the host's and the archiver's."""
+        """What a user brings to the host, and what the administrator has there in these tests."""
         self.install_home()
-        secrets = {name: self.secrets / name for name in ("archivers", "admin")}
-        self._unpack(self.home_secrets, secrets)
+        self._unpack(self.admin_secrets, {name: self.secrets / name for name in ("admin", "archivers", "hosts")})
 
     def make_spec(self) -> dict[str, Any]:
         provider = {"type": "ec2", "region": REGION, "availability_zone": ZONE, "instance_type": "t3.small"}
@@ -44,7 +50,10 @@ class Sleeper(Product):
         return {"version": 1, "name": "lab", "archivers": {"archiver": archiver}, "hosts": hosts}
 
     def argv(self, *arguments: str) -> list[str]:
-        environment = [f"{name}={value}" for name, value in self.cloud.ec2.environment.items()]
+        variables = self.cloud.ec2.environment_of(callers.key_for(arguments))
+        environment = [f"{name}={value}" for name, value in variables.items()]
+        if callers.is_administrator(arguments):
+            arguments = ("--secrets", self.admin_secrets, *arguments)
         return ["env", *environment, *super().argv(*arguments)]
 
     def up(self) -> None:
@@ -60,12 +69,12 @@ class Sleeper(Product):
 
     def as_admin(self, *argv: str) -> list[str]:
         """What whoever has the administrator's key types at home."""
-        return self.ssh_argv("-i", f"{SECRETS}/admin/id_ed25519", "root@archiver", *argv)
+        return self.ssh_argv("-i", f"{self.admin_secrets}/admin/id_ed25519", "root@archiver", *argv)
 
     def ssh_argv(self, *argv: str) -> list[str]:
         """ssh starts dormouse as its ProxyCommand, by name."""
         config = f"{FOLDER}/generated/hosts/home/ssh_config"
-        environment = {**self.cloud.ec2.environment, "DORMOUSE_SPEC": f"{FOLDER}/dormouse.json"}
+        environment = {**self.cloud.ec2.environment_of(callers.HOST), "DORMOUSE_SPEC": f"{FOLDER}/dormouse.json"}
         environment["PATH"] = f"{Path(BINARY).parent}:/usr/sbin:/usr/bin"
         variables = [f"{name}={value}" for name, value in environment.items()]
         return ["env", *variables, "ssh", "-F", config, *argv]

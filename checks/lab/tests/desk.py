@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checks.lab import process
+from checks.lab import callers, process
 from checks.lab.ec2 import ec2 as lab_ec2
 from checks.lab.ec2.ec2 import REGION, ZONE, Ec2
 from checks.lab.ec2.fixtures import IMAGE, client
@@ -71,7 +71,10 @@ class Desk:
         """Nothing of this computer's own environment counts."""
         folders = {"HOME": "home", "RUNTIME_DIRECTORY": "run", "STATE_DIRECTORY": "state"}
         variables = {name: str(self.folder / path) for name, path in folders.items()}
-        variables |= {"PATH": "/usr/bin:/bin", **self.ec2.environment, **environment}
+        callers.register(self.ec2, self.folder / "generated")
+        # The administrator's secrets are here.
+        key = callers.ADMINISTRATOR if "doctor" in arguments else callers.key_for(arguments)
+        variables |= {"PATH": "/usr/bin:/bin", **self.ec2.environment_of(key), **environment}
         shown = [f"{name}={value}" for name, value in variables.items() if value]
         dormouse = [str(binary("dormouse")), "--spec", str(self.folder / "dormouse.json")]
         dormouse += ["--secrets", str(self.folder / "secrets"), "--host", "desktop"]
@@ -121,8 +124,11 @@ class Desk:
 
     def make_image(self) -> str:
         instance = self.launch()
-        tags = specifications("image", **{"dormouse:configuration": self.configuration()})
-        image = self.api.create_image(InstanceId=instance, Name="archiver", **tags)["ImageId"]
+        kinds = ("image", "snapshot")
+        tags = [specifications(kind, **{"dormouse:configuration": self.configuration()}) for kind in kinds]
+        both = [specification for each in tags for specification in each["TagSpecifications"]]
+        ask = {"InstanceId": instance, "Name": "archiver", "TagSpecifications": both}
+        image = self.api.create_image(**ask)["ImageId"]
         self.end(instance)
         return str(image)
 
@@ -135,10 +141,14 @@ class Desk:
         subnet = subnet or self.api.describe_subnets(Filters=zone)["Subnets"][0]["SubnetId"]
         configuration = {"dormouse:configuration": self.configuration()}
         interface = {"DeviceIndex": 0, "SubnetId": subnet, "Groups": [group]}
+        metadata = {"HttpTokens": "required", "HttpEndpoint": "enabled", "HttpPutResponseHopLimit": 1}
+        root = {"VolumeSize": 10, "VolumeType": "gp3", "DeleteOnTermination": True}
         data = {
+            "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": root}],
             "ImageId": image,
             "InstanceType": "t3.small",
             "InstanceInitiatedShutdownBehavior": "terminate",
+            "MetadataOptions": metadata,
             "NetworkInterfaces": [interface],
             "Placement": {"AvailabilityZone": ZONE},
             "UserData": base64.b64encode(self.files.user_data).decode(),

@@ -71,7 +71,10 @@ def spec(**settings: Any) -> dict[str, Any]:
     provider |= {"instance_type": "t3.small", "image": {"nixos": "26.05"}}
     volume = {"type": "sc1", "size_gib": 125, "encrypted": True}
     archiver = {"provider": provider, "volume": volume, "pool": {"name": "archive"}, **settings}
-    hosts = {name: {"replications": {"safe": replication(name)}} for name in ("desktop", "laptop")}
+    # Hosts that share an archiver need an image of its own.
+    is_baked = archiver["provider"]["image"].get("bake", True)
+    names = ("desktop", "laptop") if is_baked else ("desktop",)
+    hosts = {name: {"replications": {"safe": replication(name)}} for name in names}
     return {"version": 1, "name": "lab", "archivers": {"archiver": archiver}, "hosts": hosts}
 
 

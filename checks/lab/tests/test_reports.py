@@ -16,7 +16,7 @@ from checks.lab.product import SAFE, Product, binary, static_spec
 from checks.lab.tests import desk as desks_here
 from checks.lab.tests.desk import TAGS, Desk, Desks
 
-PERMISSIONS = ["RunInstances", "CreateVolume", "CreateSecurityGroup"]
+PERMISSIONS = ["RunInstances", "CreateLaunchTemplate", "CreateVolume", "CreateSecurityGroup"]
 OF_AN_INSTANCE = ["AttachVolume", "TerminateInstances"]
 # The entries that tell of a run; what dormouse prints has its name too.
 RUN = "6f0c3a6c9a1b4f6b8d0c0f5f2d1e7a94"
@@ -41,13 +41,13 @@ def bad(found: dict[str, dict[str, Any]]) -> list[str]:
 def test_the_doctor_asks_ec2_and_changes_nothing(desks: Desks) -> None:
     desk = desks(ready=True)
     found = findings(desk)
-    for check in ["AWS for", "volume of", "image of", "security group of"]:
+    for check in ["AWS for", "volume of", "launch template of"]:
         assert found[f"{check} archiver"]["state"] == "good", found
     for action in PERMISSIONS:
         assert found[f"ec2:{action} for archiver"]["state"] == "good", found
     assert found["permissions of archiver"]["state"] == "note", found
     asked = [call for call in desk.ec2.calls.made if call.action in PERMISSIONS]
-    assert [call.outcome for call in asked] == ["DryRunOperation"] * 3, asked
+    assert [call.outcome for call in asked] == ["DryRunOperation"] * 4, asked
     assert desk.running() == [] and desk.launches() == ["DryRunOperation"]
     instance = desk.launch(TAGS)
     found = findings(desk)
@@ -77,7 +77,7 @@ def test_the_doctor_names_credentials_that_are_wrong(desks: Desks) -> None:
 
 def test_the_doctor_says_what_up_has_to_make(desks: Desks) -> None:
     found = findings(desks())
-    missing = ["volume of archiver", "image of archiver", "security group of archiver"]
+    missing = ["volume of archiver", "launch template of archiver"]
     assert bad(found) == missing, found
     assert all("dormouse up archiver" in found[check]["fix"] for check in missing), found
 
