@@ -29,7 +29,7 @@ PYTHON := $(VENV)/bin/python
 # The lab makes network namespaces, which only root may.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,DORMOUSE_CACHE,DORMOUSE_WITHOUT,DORMOUSE_BIN_DIR,DORMOUSE_LAB_BACKEND,DORMOUSE_LAB_SUITE,DORMOUSE_DEBIAN_MIRROR,PYTHONDONTWRITEBYTECODE)
 
-.PHONY: demo demo-setup demo-guest demo-cycle test test-long test-qemu test-zfs fuzz soak deny check lint unit nix images lab fmt bench bench-peers bench-scale bench-wake setup build clean
+.PHONY: demo demo-setup demo-guest demo-cycle test test-long test-qemu test-zfs fuzz fuzz-outputs fuzz-specs fuzz-commands soak deny check lint unit nix images lab fmt bench bench-peers bench-scale bench-wake setup build clean
 
 demo:
 	@PYTHON=$(PYTHON) MAKE=$(MAKE) checks/demo.sh
@@ -65,9 +65,16 @@ test-qemu: build $(VENV)/ready
 
 FUZZ := 1
 fuzz: setup
+	+$(MAKE) -j3 -o setup fuzz-outputs fuzz-specs fuzz-commands
+
+fuzz-outputs: setup
 	DORMOUSE_CASES=$$((2000000 * $(FUZZ))) cargo test --workspace --locked --test fuzz
+
+fuzz-specs: setup
 	DORMOUSE_CASES=$$((2000 * $(FUZZ))) cargo test --workspace --locked --test property
-	DORMOUSE_CASES=$$((4000 * $(FUZZ))) cargo test --workspace --locked --test gate
+
+fuzz-commands: setup
+	DORMOUSE_CASES=$$((4000 * $(FUZZ))) cargo test --workspace --locked --test gate fuzzed
 
 # What it is built of costs minutes for each release.
 ZFS_TESTS := cut_after_bytes cycles follow_delete interruptions many_datasets nasty_conflicts nasty_encryption \
@@ -85,7 +92,8 @@ deny:
 soak: build $(VENV)/ready
 	$(ROOT) $(PYTHON) -m checks.lab soak --minutes $(or $(MINUTES),60)
 
-check: lint unit nix
+check: lint
+	+$(MAKE) -j2 -o setup unit nix
 
 lint: setup
 	cargo fmt --all --check

@@ -93,7 +93,7 @@ def of_units(example: Example, name: str, found: dict) -> Iterator[str]:
     archiver = example.spec["archivers"][name]
     pool = archiver["pool"]["name"]
     services = {
-        f"dormouse-{each}" for each in ("pool", "volume", "damage", "idle", "max-lifetime", "abandon@")
+        f"dormouse-{each}" for each in ("pool", "volume", "damage", "idle", "identity", "max-lifetime", "abandon@")
     }
     period = SCRUB_PERIODS.get(archiver["scrub"])
     if period:
@@ -112,6 +112,7 @@ def of_units(example: Example, name: str, found: dict) -> Iterator[str]:
     yield from same("max_lifetime", lifetime, seconds(archiver["max_lifetime"]))
     scripts = {unit: service["script"] for unit, service in found["services"].items()}
     yield from contains(scripts["dormouse-idle"], f"-ge {seconds(archiver['linger'])} ", "linger")
+    yield from contains(scripts["dormouse-identity"], example.public_key("archivers", name), "host key")
     yield from contains(scripts["dormouse-max-lifetime"], "systemctl poweroff", "max_lifetime")
     if period:
         yield from contains(scripts["dormouse-scrub"], f"-ge {period} ", "scrub")

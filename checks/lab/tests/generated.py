@@ -44,7 +44,8 @@ class Archiver:
     @property
     def script(self) -> bytes:
         """User data by which a public image becomes the configuration, as without `bake`."""
-        return bake_script(self, self.private_key, self.host_key)
+        script = bake_script(self, self.private_key, self.host_key).splitlines(keepends=True)
+        return b"".join(line for line in script if not line.startswith(b"systemd-run"))
 
     @property
     def configuration(self) -> str:

@@ -18,7 +18,7 @@ const STUBS: &str = r#"
       concatMapStrings = f: list: builtins.concatStringsSep "" (map f list);
     };
     modulesPath = "/modules";
-    pkgs = { bashInteractive = "/bash"; kmod = "/kmod"; openssh = "/openssh"; procps = "/procps"; };
+    pkgs = { bashInteractive = "/bash"; curl = "/curl"; kmod = "/kmod"; openssh = "/openssh"; procps = "/procps"; };
   };
 "#;
 

@@ -42,7 +42,8 @@ const TRACES: [&str; 7] = [
     "/var/log/journal",
 ];
 
-/// Marks a disk as one of an image, so that it insists on its archiver's host key (`dormouse-identity.service`).
+/// Marks a disk as one of an image, so that it insists on its archiver's host key (`dormouse-identity.service`); holds
+/// the id of the instance that the image is made of.
 const BAKED: &str = "/var/lib/dormouse/baked";
 
 /// Bakes an image.
@@ -103,7 +104,7 @@ async fn make(
     let archiver = provider::log_in(machine, &instance.id, endpoint, false).await?;
     rebuilt(machine, &archiver, &instance.id).await?;
     machine.note(since, "cleaning it, and making the image");
-    clean(&archiver).await?;
+    clean(&archiver, &instance.id).await?;
     let mut tags = machine.tags_with_name();
     tags.insert(CONFIGURATION.to_owned(), hash.to_owned());
     tags.insert(ACCESS.to_owned(), machine.access()?);
@@ -167,9 +168,12 @@ async fn rebuilt(machine: &Machine<'_>, archiver: &Archiver, id: &str) -> Result
 }
 
 /// The shell expands the patterns; nothing in them comes from outside of this file.
-async fn clean(archiver: &Archiver) -> Result<(), Error> {
-    let script = format!("rm -rf {} && install -D /dev/null {BAKED} && sync", TRACES.join(" "));
-    archiver.query(&["sh", "-c", &script]).await.map(|_| ())
+async fn clean(archiver: &Archiver, instance: &str) -> Result<(), Error> {
+    let script = format!(
+        "rm -rf {} && install -D /dev/null {BAKED} && echo \"$1\" >{BAKED} && sync",
+        TRACES.join(" ")
+    );
+    archiver.query(&["sh", "-c", &script, "sh", instance]).await.map(|_| ())
 }
 
 async fn available(machine: &Machine<'_>, id: &str) -> Result<(), Error> {

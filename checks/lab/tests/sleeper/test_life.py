@@ -5,6 +5,7 @@ import pytest
 from checks.lab import tree, wait
 from checks.lab.ec2.fixtures import client
 from checks.lab.sleeper import Sleeper
+from checks.lab.tests import calls as recorded
 from checks.lab.tests.sleeper.case import Case, images
 from checks.lab.vm import Vm
 
@@ -17,6 +18,7 @@ def tagged(archiver: Sleeper) -> list[str]:
     left = [i["InstanceId"] for i in instances if i["State"]["Name"] != "terminated"]
     left += [v["VolumeId"] for v in api.describe_volumes(Filters=spec)["Volumes"]]
     left += [g["GroupId"] for g in api.describe_security_groups(Filters=spec)["SecurityGroups"]]
+    left += [t["LaunchTemplateId"] for t in api.describe_launch_templates(Filters=spec)["LaunchTemplates"]]
     return left + images(archiver)
 
 
@@ -130,6 +132,7 @@ def test_the_whole_life_of_an_archiver(case: Case) -> None:
     assert gone.code == 0, gone
     # EC2 shows a volume for a while that it is deleting.
     wait.until(lambda: tagged(archiver) == [] and archiver.volumes() == [], "nothing is left", 30)
+    recorded.assert_policies_fitted(archiver.cloud.ec2, archiver.generated)
 
 
 def talks_alone(home: Vm) -> bool:

@@ -28,12 +28,15 @@ let
     dormouse-desktop = {
       uid = 1905531592;
       name = "desktop";
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC/4E1w0OMJSgLdX0PzglPHZAj/cPe2aC4esOpF4GrZD";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAID6pp8JuDPiK9LCCAi9Myvj05EVfN2NvTsmUNadj31hJ";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEevb3t5UyiIEW61fXfhxBkEf/9/Yzyo0qXVBQeUTXf9";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAID5r2Ox9zyjD5gIm/Db9jvwkxoCkcXWcTtMasILDuZit";
+
+  # The host key that hosts know.
+  hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJq/x5/FpDOTqIuwQbxXThzM6tam2m3ZsNClATA61iha";
 
   # A receive needs create, mount and receive, a restore needs send, and the record of properties needs
   # userprop. Without destroy and rollback no host can remove what it sent. Without the rights to set how a
@@ -397,7 +400,8 @@ in
         "zfs recv") set -- zfs receive "''${@:3}" ;;
       esac
       case "$1 ''${2:-}" in
-        "zfs create") without_mounts "$@" ;;
+        # Up to ZFS 2.3 a create by anybody but root fails at the mounting, unless it is left out.
+        "zfs create") without_mounts zfs create -u "''${@:3}" ;;
         "zfs receive")
           enter receive send
           without_mounts "$@"
@@ -524,6 +528,37 @@ in
         }
         return polkit.Result.NOT_HANDLED;
       });
+    '';
+  };
+
+  # Whoever may launch the image chooses its user data. It takes nothing from there but its host key, and goes on only
+  # with the one that hosts know. The instance that an image is made of has a key for that boot alone.
+  systemd.services.dormouse-identity = {
+    description = "Power-off of an instance with another host key";
+    wantedBy = [ "multi-user.target" ];
+    before = [ "sshd.service" ];
+    after = [
+      "apply-ec2-data.service"
+      "sshd-keygen.service"
+    ];
+    path = [ pkgs.openssh ];
+    serviceConfig = {
+      Type = "oneshot";
+      StandardOutput = "journal+console";
+    };
+    script = ''
+      if ! [ -e /var/lib/dormouse/baked ]; then
+        exit 0
+      fi
+      # Without a key that it can read it ends too.
+      if ! found="$(ssh-keygen -y -f /etc/ssh/ssh_host_ed25519_key)"; then
+        found=
+      fi
+      read -r type key _ <<<"$found"
+      if [ "$type $key" != ${lib.escapeShellArg hostKey} ]; then
+        echo "dormouse: this image belongs to the host key ${hostKey}, and the user data gave another: powering off"
+        systemctl --no-block poweroff
+      fi
     '';
   };
 

@@ -18,7 +18,7 @@
 
     knownHosts.archiver = {
       hostNames = [ "archiver.home.dormouse" "archiver" ];
-      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN/8URX/ap8ktobda8m8Hs9UnrHVaJV0OZEpy1XiqtUp";
+      publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJq/x5/FpDOTqIuwQbxXThzM6tam2m3ZsNClATA61iha";
     };
 
     replications.safe = {

@@ -547,7 +547,8 @@ in
   };
 
   # Whoever may launch the image chooses its user data. It takes nothing from there but its host key, and goes on only
-  # with the one that hosts know. The instance that an image is made of has a key for that boot alone.
+  # with the one that hosts know. The instance that an image is made of starts once more for it, with a key of its own;
+  # the mark in the image is its id, which no other instance has.
   systemd.services.dormouse-identity = {
     description = "Power-off of an instance with another host key";
     wantedBy = [ "multi-user.target" ];
@@ -556,9 +557,13 @@ in
       "apply-ec2-data.service"
       "sshd-keygen.service"
     ];
-    path = [ pkgs.openssh ];
+    path = [
+      pkgs.curl
+      pkgs.openssh
+    ];
     serviceConfig = {
       Type = "oneshot";
+      RemainAfterExit = true;
       StandardOutput = "journal+console";
     };
     script = ''
@@ -570,10 +575,20 @@ in
         found=
       fi
       read -r type key _ <<<"$found"
-      if [ "$type $key" != ${lib.escapeShellArg hostKey} ]; then
-        echo "dormouse: this image belongs to the host key ${hostKey}, and the user data gave another: powering off"
-        systemctl --no-block poweroff
+      if [ "$type $key" = ${lib.escapeShellArg hostKey} ]; then
+        exit 0
       fi
+      service=http://169.254.169.254/latest
+      ask() {
+        curl -sSf -m 10 "$@"
+      }
+      if token="$(ask -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $service/api/token)" &&
+        self="$(ask -H "X-aws-ec2-metadata-token: $token" $service/meta-data/instance-id)" &&
+        [ -n "$self" ] && [ "$self" = "$(</var/lib/dormouse/baked)" ]; then
+        exit 0
+      fi
+      echo "dormouse: this image belongs to the host key ${hostKey}, and the user data gave another: powering off"
+      systemctl --no-block poweroff
     '';
   };
 
