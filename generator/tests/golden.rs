@@ -76,6 +76,33 @@ fn leaks(files: &BTreeMap<String, String>, keys: &[String]) -> Vec<String> {
     files.iter().filter(|(_, text)| holds(text)).map(|(path, _)| path.clone()).collect()
 }
 
+#[test]
+fn no_host_gets_a_secret_of_an_archiver() {
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd");
+    let mut given = BTreeMap::new();
+    read_all(&units, "systemd/", &mut given);
+    for name in support::example_names() {
+        let (public, secret) = support::artifacts(&support::example(&name));
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        let of =
+            |folder: &str| secret.iter().filter(|(path, _)| path.starts_with(folder)).collect::<Vec<_>>();
+        let keys = of("archivers/").into_iter().filter(|(path, _)| path.ends_with("key"));
+        // The middle of a key; the first lines are the same in all.
+        let lines: Vec<String> = keys.map(|(_, key)| text(key).lines().nth(3).unwrap().to_owned()).collect();
+        assert!(!lines.is_empty());
+        let hosts = of("hosts/").into_iter().map(|(path, bytes)| (path.clone(), text(bytes)));
+        let hosts: BTreeMap<String, String> = hosts.collect();
+        for (path, text) in &hosts {
+            assert!(lines.iter().all(|line| !text.contains(line)), "{name}: {path}");
+        }
+        given.extend(public.into_iter().filter(|(path, _)| path.starts_with("hosts/")));
+    }
+    // Nor does anything that runs on a host ask for one.
+    for (path, text) in &given {
+        assert!(!text.contains("user-data") && !text.contains("ssh_host_ed25519_key"), "{path}");
+    }
+}
+
 /// Of secret files, which belong into no repository, the hashes show that their bytes stay.
 #[test]
 fn secret_files_have_the_bytes_they_always_had() {

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from checks.lab import callers
 from checks.lab.ec2.ec2 import REGION, ZONE
 from checks.lab.ec2.faults import is_spot
+from checks.lab.ec2.fixtures import IMAGE, client
 from checks.lab.process import Result
 from checks.lab.tests import desk as desks_here
 from checks.lab.tests.desk import TAGS, Desk, Desks
@@ -145,6 +150,52 @@ def test_every_action_that_iam_forbids_is_named(
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(deny, actions))
+
+
+LARGE = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 500}}]
+FOREIGN = [{"ResourceType": "instance", "Tags": [{"Key": "dormouse:archiver", "Value": "other"}]}]
+# What a thief with a host's credentials would say besides the template.
+OVERRIDES: list[dict[str, Any]] = [
+    {"ImageId": IMAGE},
+    {"InstanceType": "t3.medium"},
+    {"MetadataOptions": {"HttpTokens": "optional", "HttpPutResponseHopLimit": 1}},
+    {"MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2}},
+    {"BlockDeviceMappings": LARGE},
+    {"TagSpecifications": FOREIGN},
+]
+
+
+def test_no_host_launches_anything_else(desks: Desks) -> None:
+    desk = desks(ready=True)
+    callers.register(desk.ec2, desk.folder / "generated")
+    host = client(desk.ec2.endpoint, callers.HOST)
+    (made,) = host.describe_launch_templates()["LaunchTemplates"]
+    id = made["LaunchTemplateId"]
+    one = {"MinCount": 1, "MaxCount": 1}
+    own = {"LaunchTemplate": {"LaunchTemplateId": id}, **one}
+    (image,) = desk.api.describe_images(Owners=["self"])["Images"]
+    zone = [{"Name": "availability-zone", "Values": [ZONE]}]
+    subnet = desk.api.describe_subnets(Filters=zone)["Subnets"][0]["SubnetId"]
+    # In the default security group.
+    other = [{"DeviceIndex": 0, "SubnetId": subnet}]
+    data = {"InstanceType": "t3.small", "ImageId": image["ImageId"]}
+    untagged = desk.api.create_launch_template(LaunchTemplateName="other", LaunchTemplateData=data)
+    foreign = {"LaunchTemplateId": untagged["LaunchTemplate"]["LaunchTemplateId"]}
+    attempts: list[Callable[[], Any]] = [
+        *(partial(host.run_instances, **own, **override) for override in OVERRIDES),
+        partial(host.run_instances, **own, NetworkInterfaces=other),
+        partial(host.run_instances, ImageId=image["ImageId"], InstanceType="t3.small", **one),
+        partial(host.run_instances, LaunchTemplate=foreign, **one),
+        partial(host.describe_launch_template_versions, LaunchTemplateId=id),
+        partial(host.create_launch_template_version, LaunchTemplateId=id, LaunchTemplateData=data),
+        partial(host.delete_launch_template, LaunchTemplateId=id),
+    ]
+    for attempt in attempts:
+        with pytest.raises(ClientError, match="UnauthorizedOperation"):
+            attempt()
+    assert desk.running() == []
+    host.run_instances(**own)
+    assert len(desk.running()) == 1
 
 
 def test_what_cannot_be_ended_is_named_with_the_command_that_ends_it(desks: Desks) -> None:

@@ -76,6 +76,11 @@ fn too_long(name: &str, file: &str, document: &Value) -> Option<Problem> {
     })
 }
 
+/// That a launch overrides nothing that its template names.
+fn kept_as_is() -> Value {
+    json!({ "ec2:IsLaunchTemplateResource": "true" })
+}
+
 struct Policy<'a> {
     spec: &'a str,
     archiver: &'a str,
@@ -86,6 +91,7 @@ impl Policy<'_> {
     fn of_host(&self) -> Value {
         let mut statements = vec![self.look(&HOST_LOOKS)];
         statements.extend(self.launch());
+        statements.extend(self.launched());
         statements.push(self.tag_at_creation(&["RunInstances"], &["instance"]));
         statements
             .push(self.own_only(&["ec2:AttachVolume", "ec2:TerminateInstances"], &["instance", "volume"]));
@@ -102,6 +108,8 @@ impl Policy<'_> {
             if self.machine.security_group_ids.is_empty() {
                 statements.push(self.run_in_own_group());
             }
+        } else {
+            statements.extend(self.launched());
         }
         if self.machine.security_group_ids.is_empty() {
             statements.push(self.create_group_in());
@@ -120,25 +128,29 @@ impl Policy<'_> {
         json!({ "Version": "2012-10-17", "Statement": statements })
     }
 
-    /// A launch from the archiver's template.
-    fn launch(&self) -> Vec<Value> {
-        let template = json!({ "ec2:LaunchTemplate": self.arn("launch-template", "*", true) });
-        let kept = json!({ "ec2:IsLaunchTemplateResource": "true" });
-        let mut instance =
-            json!({ "ec2:InstanceType": self.machine.instance_type, "ec2:MetadataHttpTokens": "required" });
-        if self.machine.market != Market::Spot {
-            instance["ec2:InstanceMarketType"] = json!("on-demand");
-        }
-        let mut statements = vec![
+    /// A launch from the archiver's template: of what the template names.
+    fn launch(&self) -> [Value; 2] {
+        [
             json!({
                 "Sid": "LaunchOwnTemplate", "Effect": "Allow", "Action": "ec2:RunInstances",
                 "Resource": self.all(&["launch-template"]), "Condition": { "StringEquals": self.owned() }
             }),
             json!({
+                "Sid": "LaunchWith", "Effect": "Allow", "Action": "ec2:RunInstances",
+                "Resource": self.all(&["image", "network-interface", "security-group", "subnet"]),
+                "Condition": { "ArnLike": self.template_arn(), "Bool": kept_as_is() }
+            }),
+        ]
+    }
+
+    /// What a launch from the archiver's template makes.
+    fn launched(&self) -> Vec<Value> {
+        let mut statements = vec![
+            json!({
                 "Sid": "LaunchInstance", "Effect": "Allow", "Action": "ec2:RunInstances",
                 "Resource": self.all(&["instance"]),
                 "Condition": {
-                    "ArnLike": template, "Bool": kept, "StringEquals": instance,
+                    "ArnLike": self.template_arn(), "Bool": kept_as_is(), "StringEquals": self.instance(),
                     "NumericLessThanEquals": { "ec2:MetadataHttpPutResponseHopLimit": "1" }
                 }
             }),
@@ -146,14 +158,10 @@ impl Policy<'_> {
                 "Sid": "LaunchRootVolume", "Effect": "Allow", "Action": "ec2:RunInstances",
                 "Resource": self.all(&["volume"]),
                 "Condition": {
-                    "ArnLike": template, "Bool": kept, "StringEquals": { "ec2:VolumeType": "gp3" },
+                    "ArnLike": self.template_arn(), "Bool": kept_as_is(),
+                    "StringEquals": { "ec2:VolumeType": "gp3" },
                     "NumericLessThanEquals": { "ec2:VolumeSize": ROOT_GIB.to_string() }
                 }
-            }),
-            json!({
-                "Sid": "LaunchWith", "Effect": "Allow", "Action": "ec2:RunInstances",
-                "Resource": self.all(&["image", "network-interface", "security-group", "subnet"]),
-                "Condition": { "ArnLike": template, "Bool": kept }
             }),
         ];
         if self.machine.market == Market::Spot {
@@ -164,6 +172,20 @@ impl Policy<'_> {
             }));
         }
         statements
+    }
+
+    fn template_arn(&self) -> Value {
+        json!({ "ec2:LaunchTemplate": self.arn("launch-template", "*", true) })
+    }
+
+    /// What an instance has to be like.
+    fn instance(&self) -> Value {
+        let mut instance =
+            json!({ "ec2:InstanceType": self.machine.instance_type, "ec2:MetadataHttpTokens": "required" });
+        if self.machine.market != Market::Spot {
+            instance["ec2:InstanceMarketType"] = json!("on-demand");
+        }
+        instance
     }
 
     fn create(&self) -> Value {
@@ -222,15 +244,13 @@ impl Policy<'_> {
         })
     }
 
+    /// Any launch, with or without a template.
     fn run(&self) -> Value {
-        let mut condition = self.requested();
-        condition["ec2:InstanceType"] = json!(self.machine.instance_type);
-        condition["ec2:MetadataHttpTokens"] = json!("required");
         json!({
-            "Sid": "RunTagged", "Effect": "Allow", "Action": "ec2:RunInstances",
+            "Sid": "RunInstance", "Effect": "Allow", "Action": "ec2:RunInstances",
             "Resource": self.all(&["instance"]),
             "Condition": {
-                "StringEquals": condition,
+                "StringEquals": self.instance(),
                 "NumericLessThanEquals": { "ec2:MetadataHttpPutResponseHopLimit": "1" }
             }
         })

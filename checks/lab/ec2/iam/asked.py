@@ -25,7 +25,7 @@ class Asked:
 def dump(requests: Iterable[Asked]) -> str:
     """Requests as JSON, each once, in the order in which they came first."""
     written = dict.fromkeys(json.dumps(asdict(each), sort_keys=True) for each in requests)
-    return json.dumps([json.loads(each) for each in written], indent=1) + "\n"
+    return "[\n" + ",\n".join(written) + "\n]\n"
 
 
 def load(text: str) -> list[Asked]:

@@ -48,7 +48,7 @@ impl Arguments {
         let then = match &self.name {
             None => {
                 "now run dormouse-generate, commit, and run `dormouse up` for each EC2 archiver. The old key stays root on \
-                 every older image, and `dormouse up` keeps one of them: deregister it as soon as the new one is there\n"
+                 older images, which `dormouse up` removes as its last step\n"
             }
             Some(_) => "now run dormouse-generate, install the new key, and commit\n",
         };
