@@ -68,13 +68,13 @@ fuzz: setup
 	+$(MAKE) -j3 -o setup fuzz-outputs fuzz-specs fuzz-commands
 
 fuzz-outputs: setup
-	DORMOUSE_CASES=$$((2000000 * $(FUZZ))) cargo test --workspace --locked --test fuzz
+	DORMOUSE_CASES=$$((2000000 * $(FUZZ))) MAKEFLAGS= cargo test --workspace --locked --test fuzz
 
 fuzz-specs: setup
-	DORMOUSE_CASES=$$((2000 * $(FUZZ))) cargo test --workspace --locked --test property
+	DORMOUSE_CASES=$$((2000 * $(FUZZ))) MAKEFLAGS= cargo test --workspace --locked --test property
 
 fuzz-commands: setup
-	DORMOUSE_CASES=$$((4000 * $(FUZZ))) cargo test --workspace --locked --test gate fuzzed
+	DORMOUSE_CASES=$$((4000 * $(FUZZ))) MAKEFLAGS= cargo test --workspace --locked --test gate fuzzed
 
 # What it is built of costs minutes for each release.
 ZFS_TESTS := cut_after_bytes cycles follow_delete interruptions many_datasets nasty_conflicts nasty_encryption \
@@ -100,7 +100,7 @@ lint: setup
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
 unit: setup
-	cargo test --workspace --locked
+	MAKEFLAGS= cargo test --workspace --locked
 
 nix: build
 	checks/nix-checks.sh

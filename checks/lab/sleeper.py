@@ -29,6 +29,8 @@ class Sleeper(Product):
     cloud: Cloud = field(kw_only=True)
     admin_secrets: str = field(default=ADMIN_SECRETS, kw_only=True)
     provider: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    # Hosts that are only in the spec.
+    others: int = field(default=0, kw_only=True)
     # Whether the last set-up came to its end.
     is_set_up: bool = field(default=False, kw_only=True)
 
@@ -46,7 +48,10 @@ class Sleeper(Product):
         provider |= {"image": {"nixos": "26.05"}, "ssh_from": ["10.77.0.0/24"], **self.provider}
         archiver: dict[str, Any] = {"provider": provider, "volume": {"size_gib": 125}, "pool": {"name": "vault"}}
         archiver |= {"linger": f"{LINGER}s", "max_lifetime": "1h", **self.settings}
-        hosts = {"home": {"replications": self.replications}}
+        hosts: dict[str, Any] = {"home": {"replications": self.replications}}
+        for name in (f"other-{number:03}" for number in range(self.others)):
+            paths = {"source": "tank/safe", "target": f"vault/{name}/safe"}
+            hosts[name] = {"replications": {"safe": {"archiver": "archiver", **paths}}}
         return {"version": 1, "name": "lab", "archivers": {"archiver": archiver}, "hosts": hosts}
 
     def argv(self, *arguments: str) -> list[str]:

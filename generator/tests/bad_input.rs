@@ -323,7 +323,7 @@ fn a_secrets_folder_that_is_open_to_others() {
 }
 
 #[test]
-fn user_data_that_ec2_would_not_take() {
+fn hundreds_of_hosts_share_an_image() {
     let sandbox = Sandbox::with("home");
     let host = |number: u32| {
         format!(
@@ -331,11 +331,27 @@ fn user_data_that_ec2_would_not_take() {
              \"source\": \"rpool/safe\", \"target\": \"archive/{number:03}/safe\" }} }} }},\n"
         )
     };
-    let hosts: String = (0..200).map(host).collect();
+    let hosts: String = (0..300).map(host).collect();
     sandbox.edit_spec("\"desktop\"", &format!("{hosts}\"desktop\""));
-    sandbox
-        .run(&[])
-        .is_one_error(2, &["archivers.archiver: its user data has", "201 hosts", "EC2 takes 16384"]);
+    sandbox.run(&["--secrets", "secrets"]).is(0, &[]);
+    let user_data = fs::metadata(sandbox.path("secrets/archivers/archiver/user-data")).unwrap();
+    assert!(user_data.len() < 1024, "{}", user_data.len());
+}
+
+#[test]
+fn user_data_that_ec2_would_not_take() {
+    let sandbox = Sandbox::with("home");
+    let replication = |number: u32| {
+        format!(
+            "\"r{number:03}\": {{ \"archiver\": \"archiver\", \"source\": \"rpool/{number:03}\", \
+             \"target\": \"archive/desktop/{:016x}\" }},\n",
+            u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        )
+    };
+    let replications: String = (0..900).map(replication).collect();
+    sandbox.edit_spec("\"replications\": {", &format!("\"replications\": {{\n{replications}"));
+    sandbox.edit_spec("\"nixos\": \"26.05\"", "\"nixos\": \"26.05\", \"bake\": false");
+    sandbox.run(&[]).is_one_error(2, &["its user data would have", "EC2 accepts 16384", "leave `bake` out"]);
     assert!(!sandbox.path("generated").exists());
 }
 

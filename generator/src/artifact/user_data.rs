@@ -27,9 +27,8 @@ pub const MAX_BYTES: usize = 16_384;
 /// An ed25519 key in OpenSSH's format with a comment of 160 bytes has 609.
 const LONGEST_PRIVATE_KEY: usize = 640;
 
-/// What is said around keys and configuration: here, and in the script by which `dormouse up` bakes
-/// an image, whose private key has no comment.
-pub const LONGEST_FRAME: usize = 448;
+/// What is said around keys and configuration.
+const LONGEST_FRAME: usize = 448;
 
 pub(crate) fn make(inputs: &Inputs, others: &[Artifact]) -> Result<Vec<Artifact>, Vec<Problem>> {
     let mut files = Vec::new();
@@ -43,7 +42,10 @@ pub(crate) fn make(inputs: &Inputs, others: &[Artifact]) -> Result<Vec<Artifact>
         }
         let text = &packed(text).map_err(|error| defect(&error))?;
         let Some(pair) = inputs.keys.get(&KeyId::archiver(name, archiver)) else { continue };
-        problems.extend(too_long(inputs, name, header_bytes(pair) + text.len()));
+        // An image is baked with the rest brought over ssh.
+        if !machine.image.bake {
+            problems.extend(too_long(name, header_bytes(pair) + text.len()));
+        }
         if let Some(private) = &pair.private {
             let switch = if machine.image.bake { String::new() } else { switch(text) };
             files.push(Artifact::secret(layout::user_data(name), with_keys(private, pair, &switch)));
@@ -102,14 +104,11 @@ fn with_keys(private: &Secret, pair: &KeyPair, switch: &str) -> Secret {
     Secret::new(text)
 }
 
-fn too_long(inputs: &Inputs, name: &str, bytes: usize) -> Option<Problem> {
+fn too_long(name: &str, bytes: usize) -> Option<Problem> {
     (bytes > MAX_BYTES).then(|| {
-        let hosts = inputs.hosts_of(name).count();
-        let reason = format!(
-            "its user data has {bytes} bytes with the keys of {hosts} hosts, and EC2 takes {MAX_BYTES}"
-        );
-        let fix = "let some of its hosts replicate to another archiver";
-        Problem::new(JsonPath::of(&["archivers", name]), reason, fix).on_key()
+        let reason = format!("its user data would have {bytes} bytes, and EC2 accepts {MAX_BYTES}");
+        let fix = "leave `bake` out: an image holds any number of targets";
+        Problem::new(JsonPath::of(&["archivers", name, "provider", "image", "bake"]), reason, fix)
     })
 }
 

@@ -7,8 +7,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use dormouse_generator::artifact::user_data::{packed, switch};
-use dormouse_generator::{layout, reach};
+use dormouse_generator::artifact::user_data::{MAX_BYTES, packed, switch};
+use dormouse_generator::{Artifact, generate, layout, reach};
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{LineEnding, PrivateKey};
 
@@ -30,6 +30,9 @@ const IMAGE: Duration = Duration::from_secs(3600);
 /// How long a baking instance lives at most, in seconds, even if nobody watches it any more. It
 /// has no timer of the configuration's until it has become the configuration.
 const LIMIT: u32 = 2 * 3600;
+
+/// What runs the rebuild with all hosts, if that is one of its own.
+const REBUILD_UNIT: &str = "dormouse-rebuild.service";
 
 /// What is particular to one boot, and must not be in an image.
 const TRACES: [&str; 7] = [
@@ -55,7 +58,9 @@ pub async fn bake(machine: &Machine<'_>, hash: &str) -> Result<(), Error> {
     let since = Instant::now();
     end_others(machine).await?;
     let (base, key) = (machine.base_image().await?, BakeKey::new()?);
-    let mut settings = machine.settings_of(&base, user_data(machine, &key)?).await?;
+    let configuration = Configuration::new(machine, &key)?;
+    let user_data = script(&key, &configuration.first).into_bytes();
+    let mut settings = machine.settings_of(&base, user_data).await?;
     settings.tags.insert(PURPOSE.to_owned(), BAKE.to_owned());
     let launch = machine.launch(Of::Settings(Box::new(settings)), machine.token("bake")?.renew()?);
     machine.note(since, &format!("starting {} ({})", base.id, base.name));
@@ -65,7 +70,7 @@ pub async fn bake(machine: &Machine<'_>, hash: &str) -> Result<(), Error> {
         }
         answer => answer?,
     };
-    let made = make(machine, &instance, &base, &key, hash, since).await;
+    let made = make(machine, &instance, &base, &key, &configuration, hash, since).await;
     let ended = sleep::terminate(machine, &instance.id).await;
     machine.token("bake")?.forget()?;
     match (made, ended) {
@@ -94,6 +99,7 @@ async fn make(
     instance: &Instance,
     base: &Image,
     key: &BakeKey,
+    configuration: &Configuration,
     hash: &str,
     since: Instant,
 ) -> Result<(), Error> {
@@ -102,7 +108,12 @@ async fn make(
     let known_hosts = key.known_hosts(machine)?;
     let endpoint = endpoint(machine, address, known_hosts.path().to_owned())?;
     let archiver = provider::log_in(machine, &instance.id, endpoint, false).await?;
-    rebuilt(machine, &archiver, &instance.id).await?;
+    rebuilt(machine, &archiver, &instance.id, "amazon-init.service").await?;
+    if let Some(then) = &configuration.then {
+        machine.note(since, "bringing the hosts' part of the configuration, which is too long for user data");
+        complete(&archiver, then).await?;
+        rebuilt(machine, &archiver, &instance.id, REBUILD_UNIT).await?;
+    }
     machine.note(since, "cleaning it, and making the image");
     clean(&archiver, &instance.id).await?;
     let mut tags = machine.tags_with_name();
@@ -136,14 +147,12 @@ async fn running(machine: &Machine<'_>, id: &str) -> Result<String, Error> {
     Err(Failure::Stuck { what: id.to_owned(), state: "is not running", seconds: 600 }.into())
 }
 
-/// The rebuild runs in `amazon-init.service`, whose unit is gone once it has succeeded: the
+/// The first rebuild runs in `amazon-init.service`, whose unit is gone once it has succeeded: the
 /// configuration turns it off.
-async fn rebuilt(machine: &Machine<'_>, archiver: &Archiver, id: &str) -> Result<(), Error> {
+async fn rebuilt(machine: &Machine<'_>, archiver: &Archiver, id: &str, unit: &str) -> Result<(), Error> {
     let deadline = Instant::now() + REBUILD;
     loop {
-        let state = archiver
-            .query(&["systemctl", "show", "--property=ActiveState", "--value", "amazon-init.service"])
-            .await?;
+        let state = archiver.query(&["systemctl", "show", "--property=ActiveState", "--value", unit]).await?;
         match state.trim() {
             "activating" | "reloading" if Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_secs(2)).await
@@ -157,9 +166,8 @@ async fn rebuilt(machine: &Machine<'_>, archiver: &Archiver, id: &str) -> Result
                 .into());
             }
             "failed" => {
-                let log = archiver
-                    .query(&["journalctl", "--unit=amazon-init", "--lines=20", "--output=cat"])
-                    .await?;
+                let log =
+                    archiver.query(&["journalctl", "--unit", unit, "--lines=20", "--output=cat"]).await?;
                 return Err(Failure::NotRebuilt { archiver: machine.name.to_owned(), log }.into());
             }
             _ => return Ok(()),
@@ -190,12 +198,45 @@ async fn available(machine: &Machine<'_>, id: &str) -> Result<(), Error> {
     Err(Failure::Stuck { what: id.to_owned(), state: "is not available", seconds: IMAGE.as_secs() }.into())
 }
 
-fn user_data(machine: &Machine<'_>, key: &BakeKey) -> Result<Vec<u8>, Error> {
-    let path = machine.context.generated.join(layout::archiver_file(machine.name, "configuration.nix"));
-    let text = std::fs::read_to_string(&path);
-    let configuration =
-        text.map_err(|source| Error::MissingFile { what: "the archiver's configuration", path, source })?;
-    Ok(script(key, &packed(&configuration)?).into_bytes())
+/// What the public image becomes, [`packed`].
+struct Configuration {
+    /// By its user data.
+    first: String,
+    /// Over ssh after that, where user data cannot hold the keys of all hosts.
+    then: Option<String>,
+}
+
+impl Configuration {
+    fn new(machine: &Machine<'_>, key: &BakeKey) -> Result<Self, Error> {
+        let whole = packed(&machine.configuration()?)?;
+        if script(key, &whole).len() <= MAX_BYTES {
+            return Ok(Self { first: whole, then: None });
+        }
+        Ok(Self { first: packed(&without_hosts(machine)?)?, then: Some(whole) })
+    }
+}
+
+/// The configuration as if no host replicated to the archiver. It lets the administrator in.
+fn without_hosts(machine: &Machine<'_>) -> Result<String, Error> {
+    let mut spec = machine.context.spec.clone();
+    for host in spec.hosts.values_mut() {
+        host.replications.retain(|_, replication| replication.archiver != machine.name);
+    }
+    let path = layout::archiver_file(machine.name, "configuration.nix");
+    let artifacts = machine.generated(|keyring| generate(&spec, keyring))?;
+    let found = artifacts.iter().find(|artifact| artifact.path == path).and_then(Artifact::public_text);
+    found.map(str::to_owned).ok_or_else(|| Error::Spec(format!("there is no {path}")))
+}
+
+/// Gives it the whole configuration, and has it rebuild.
+async fn complete(archiver: &Archiver, configuration: &str) -> Result<(), Error> {
+    let unpack = "umask 077 && printf %s \"$1\" | base64 -d | gzip -dc >/etc/nixos/configuration.nix";
+    archiver.query(&["sh", "-c", unpack, "sh", configuration]).await?;
+    // What nixos-rebuild needs of a session's environment.
+    let kept = ["--setenv=HOME", "--setenv=NIX_PATH", "--setenv=PATH"];
+    let unit = [&format!("--unit={REBUILD_UNIT}")[..], "--property=Type=oneshot", "--no-block"];
+    let argv = [&["systemd-run"][..], &unit, &kept, &["nixos-rebuild", "switch"]].concat();
+    archiver.query(&argv).await.map(|_| ())
 }
 
 /// NixOS' image runs it at boot (amazon-init.nix) after its host key was taken from the here-document.
@@ -262,19 +303,5 @@ impl BakeKey {
             self.public
         )?;
         Ok(file)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use dormouse_generator::artifact::user_data::LONGEST_FRAME;
-
-    /// The generator refuses a spec whose user data EC2 would not take.
-    #[test]
-    fn the_script_is_no_longer_than_the_generator_counts_on() {
-        let key = BakeKey::new().unwrap();
-        let frame = script(&key, "").len() - key.private.len() - key.public.len();
-        assert!(frame <= LONGEST_FRAME, "{frame}");
     }
 }

@@ -133,16 +133,25 @@ impl<'a> Machine<'a> {
         Ok(self.volumes().await?.into_iter().next().ok_or_else(missing)?)
     }
 
+    /// Its configuration.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`].
+    pub fn configuration(&self) -> Result<String, Error> {
+        let path = self.context.generated.join(layout::archiver_file(self.name, "configuration.nix"));
+        let text = std::fs::read_to_string(&path);
+        text.map_err(|source| Error::MissingFile { what: "the archiver's configuration", path, source })
+    }
+
     /// The hash of its configuration, which names its baked image.
     ///
     /// # Errors
     /// [`Error::MissingFile`].
     pub fn configuration_hash(&self) -> Result<String, Error> {
-        let path = self.context.generated.join(layout::archiver_file(self.name, "configuration.nix"));
-        let text = std::fs::read(&path);
-        let text =
-            text.map_err(|source| Error::MissingFile { what: "the archiver's configuration", path, source })?;
-        let digits = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let digits = Sha256::digest(self.configuration()?)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
         Ok(digits[..HASH_DIGITS].to_owned())
     }
 
@@ -151,13 +160,20 @@ impl<'a> Machine<'a> {
     /// # Errors
     /// [`Error::Spec`] when the public keys cannot be read.
     pub fn access(&self) -> Result<String, Error> {
+        self.generated(|keyring| dormouse_generator::access(&self.context.spec, keyring, self.name))
+    }
+
+    /// What the generator makes of the public keys.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when they cannot be read.
+    pub fn generated<T>(&self, make: impl FnOnce(&Keyring) -> Result<T, Vec<Problem>>) -> Result<T, Error> {
         let read = |path: &str| std::fs::read_to_string(self.context.generated.join(path)).ok();
-        let keyring = Keyring::published(&self.context.spec, read);
         let reasons = |problems: Vec<Problem>| {
             let reasons: Vec<&str> = problems.iter().map(Problem::reason).collect();
             Error::Spec(reasons.join("; "))
         };
-        dormouse_generator::access(&self.context.spec, &keyring, self.name).map_err(reasons)
+        make(&Keyring::published(&self.context.spec, read)).map_err(reasons)
     }
 
     /// Its own baked images, the newest first.

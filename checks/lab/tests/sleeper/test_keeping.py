@@ -85,6 +85,27 @@ def test_retention_lets_go_what_it_says_and_increments_go_on(case: Case) -> None
     wait.until(lambda: archived_names(case) == {"by-hand", auto[3]}, "it has let go the rest", 120)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("case", ["crowded"], indirect=True)
+def test_an_image_has_more_hosts_than_user_data_hold(case: Case) -> None:
+    archiver = case.archiver
+    archiver.others = 150
+    archiver.generate()
+    archiver.install()
+    done = archiver.run("up", "--yes", "archiver", timeout=1800)
+    assert done.code == 0 and "too long for user data" in done.stderr, done
+    known = archiver.lab.home.run(archiver.as_admin("getent passwd dormouse-other-000 dormouse-other-149"), timeout=300)
+    assert len(known.stdout.splitlines()) == 2, known
+    archiver.wait_asleep()
+    tree.snapshot(archiver.lab.home, case.source, "one")
+    case.replicated()
+    assert case.at_home() <= case.archived()
+    archiver.others = 0
+    archiver.generate()
+    archiver.install()
+    archiver.up()
+
+
 def retain(case: Case, retention: dict[str, int]) -> None:
     case.archiver.settings["retention"] = retention
     case.archiver.generate()

@@ -28,15 +28,15 @@ let
     dormouse-desktop = {
       uid = 1905531592;
       name = "desktop";
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAID6pp8JuDPiK9LCCAi9Myvj05EVfN2NvTsmUNadj31hJ";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP0PkuK869fxOEo2/JFFVBGUYSlqzkDv5sXgWlVHcdtv";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAID5r2Ox9zyjD5gIm/Db9jvwkxoCkcXWcTtMasILDuZit";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHT/2Mok/F3AHWVRCN6Uow+6f1LDMrno3t31/pxxMvgk";
 
   # The host key that hosts know.
-  hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJq/x5/FpDOTqIuwQbxXThzM6tam2m3ZsNClATA61iha";
+  hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHBlAfdfj/51zVcMiYwDzypLYoX8CqQ09RNK6Au1BAPs";
 
   # A receive needs create, mount and receive, a restore needs send, and the record of properties needs
   # userprop. Without destroy and rollback no host can remove what it sent. Without the rights to set how a
@@ -532,7 +532,8 @@ in
   };
 
   # Whoever may launch the image chooses its user data. It takes nothing from there but its host key, and goes on only
-  # with the one that hosts know. The instance that an image is made of has a key for that boot alone.
+  # with the one that hosts know. The instance that an image is made of starts once more for it, with a key of its own;
+  # the mark in the image is its id, which no other instance has.
   systemd.services.dormouse-identity = {
     description = "Power-off of an instance with another host key";
     wantedBy = [ "multi-user.target" ];
@@ -541,9 +542,13 @@ in
       "apply-ec2-data.service"
       "sshd-keygen.service"
     ];
-    path = [ pkgs.openssh ];
+    path = [
+      pkgs.curl
+      pkgs.openssh
+    ];
     serviceConfig = {
       Type = "oneshot";
+      RemainAfterExit = true;
       StandardOutput = "journal+console";
     };
     script = ''
@@ -555,10 +560,20 @@ in
         found=
       fi
       read -r type key _ <<<"$found"
-      if [ "$type $key" != ${lib.escapeShellArg hostKey} ]; then
-        echo "dormouse: this image belongs to the host key ${hostKey}, and the user data gave another: powering off"
-        systemctl --no-block poweroff
+      if [ "$type $key" = ${lib.escapeShellArg hostKey} ]; then
+        exit 0
       fi
+      service=http://169.254.169.254/latest
+      ask() {
+        curl -sSf -m 10 "$@"
+      }
+      if token="$(ask -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $service/api/token)" &&
+        self="$(ask -H "X-aws-ec2-metadata-token: $token" $service/meta-data/instance-id)" &&
+        [ -n "$self" ] && [ "$self" = "$(</var/lib/dormouse/baked)" ]; then
+        exit 0
+      fi
+      echo "dormouse: this image belongs to the host key ${hostKey}, and the user data gave another: powering off"
+      systemctl --no-block poweroff
     '';
   };
 
