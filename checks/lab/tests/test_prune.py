@@ -26,5 +26,5 @@ def test_without_retention_nothing_is_woken(desk: Desk) -> None:
 def test_what_a_new_retention_lets_go_is_seen_before_it_counts(desk: Desk) -> None:
     desk.files.respecify(**desk.settings, retention={"hourly": 48})
     said = desk.until_ssh("prune", "--dry-run", "archiver")
-    assert "another configuration than the files here" in said and "dormouse up archiver" in said
+    assert "a different configuration from the files here" in said and "dormouse up archiver" in said
     assert desk.launches() == ["ok"]

@@ -333,7 +333,7 @@ def test_a_policy_that_is_too_old_for_a_set_up_changes_nothing(desks: Desks) -> 
 def test_an_archiver_of_another_configuration_is_woken_and_that_is_said(desks: Desks) -> None:
     desk = desks(ready=True)
     desk.files.respecify(**desk.settings, linger="77s")
-    assert "another configuration than the files here" in desk.until_ssh("wake", "archiver")
+    assert "a different configuration from the files here" in desk.until_ssh("wake", "archiver")
     assert desk.launches() == ["ok"]
 
 

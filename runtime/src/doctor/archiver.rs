@@ -113,8 +113,12 @@ fn launches(machine: &Machine<'_>, template: &Result<Template, Error>) -> Findin
             Finding::good(check, format!("{} has this configuration", template.id))
         }
         (Ok(template), Ok(_)) => {
-            let fix = format!("bring the newest generated files here, or run `dormouse up {}`", machine.name);
-            Finding::bad(check, format!("{} has another configuration than the files here", template.id), fix)
+            let fix = format!("copy the newest generated files here, or run `dormouse up {}`", machine.name);
+            Finding::bad(
+                check,
+                format!("{} has a different configuration from the files here", template.id),
+                fix,
+            )
         }
         (Err(error), _) | (_, Err(error)) => of_error(&check, error),
     }

@@ -110,7 +110,7 @@ async fn make(
     let archiver = provider::log_in(machine, &instance.id, endpoint, false).await?;
     rebuilt(machine, &archiver, &instance.id, "amazon-init.service").await?;
     if let Some(then) = &configuration.then {
-        machine.note(since, "bringing the hosts' part of the configuration, which is too long for user data");
+        machine.note(since, "sending the configuration with all hosts, which is too long for user data");
         complete(&archiver, then).await?;
         rebuilt(machine, &archiver, &instance.id, REBUILD_UNIT).await?;
     }

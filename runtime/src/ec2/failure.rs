@@ -35,7 +35,7 @@ pub enum Failure {
         help: String,
     },
     /// There is no launch template with the archiver's tags.
-    #[error("archiver {archiver:?} has no launch template, of which hosts start it")]
+    #[error("archiver {archiver:?} has no launch template to start it from")]
     NoTemplate {
         /// The archiver.
         archiver: String,
@@ -286,7 +286,7 @@ impl Failure {
                  instance, not a second one"
             ),
             Self::NoVolume { archiver } | Self::NoGroup { archiver } | Self::NoTemplate { archiver } => {
-                format!("make it: `dormouse up {archiver}`, with the administrator's keys and credentials")
+                format!("run `dormouse up {archiver}` with the administrator's keys and credentials")
             }
             Self::NotAllowed { archiver, .. } => format!(
                 "nothing was changed; give them the generated policy: `aws iam put-user-policy --user-name … \

@@ -80,14 +80,22 @@ pub async fn plan(machine: &Machine<'_>, migrate: bool) -> Result<Vec<Step>, Err
     }
     steps.extend(shrinking);
     steps.push(Step::Pool);
-    let bakes = steps.iter().any(|step| matches!(step, Step::Image(_)));
-    let images = obsolete(&images, &machine.access()?, KEPT - usize::from(bakes));
-    let others = templates.into_iter().filter(|template| Some(&template.name) != present.as_ref());
-    let templates: Vec<Template> = others.collect();
-    if !(templates.is_empty() && images.is_empty()) {
-        steps.push(Step::Remove(templates, images));
-    }
+    steps.extend(removal(machine, images, templates, present.as_deref())?);
     Ok(steps)
+}
+
+/// What nobody needs once all other steps are done.
+fn removal(
+    machine: &Machine<'_>,
+    mut images: Vec<Image>,
+    mut templates: Vec<Template>,
+    present: Option<&str>,
+) -> Result<Option<Step>, Error> {
+    let hash = machine.configuration_hash()?;
+    images.retain(|image| !has_configuration(&image.tags, &hash));
+    let images = obsolete(&images, &machine.access()?, KEPT - 1);
+    templates.retain(|template| Some(template.name.as_str()) != present);
+    Ok((!(templates.is_empty() && images.is_empty())).then_some(Step::Remove(templates, images)))
 }
 
 /// The name of the launch template as it has to be; none before everything is there that it names.
@@ -104,7 +112,8 @@ fn template_name(settings: &Settings) -> Result<String, Error> {
     Ok(format!("dormouse-{digest}"))
 }
 
-/// Images that are too old to go back to, or let in whom the spec does not: those with other keys or another gate.
+/// Of other images than the present one, those that are too old to go back to, or let in whom the spec does not: those
+/// with other keys or another gate.
 fn obsolete(images: &[Image], access: &str, kept: usize) -> Vec<Image> {
     let (present, other): (Vec<&Image>, Vec<&Image>) =
         images.iter().filter(|image| image.available).partition(|image| lets_in(image, access));
@@ -185,7 +194,9 @@ pub fn words(machine: &Machine<'_>, step: &Step) -> String {
             volume.id
         ),
         Step::Image(hash) => format!("bake an image for configuration {hash}, on an instance that then ends"),
-        Step::Template => "store in a launch template what hosts start".to_owned(),
+        Step::Template => {
+            "store the launch in a launch template, from which hosts start the archiver".to_owned()
+        }
         Step::Pool => format!(
             "wake it, make pool {pool} if the volume is blank, the datasets above the targets; let it sleep"
         ),
@@ -196,7 +207,7 @@ pub fn words(machine: &Machine<'_>, step: &Step) -> String {
                 .chain(images.iter().map(|image| image.id.as_str()))
                 .collect();
             format!(
-                "remove {}; a host that runs an older Dormouse needs them to start it, so bring these up to date first: {}",
+                "remove {}, from which hosts with an older Dormouse start the archiver; update these hosts first: {}",
                 ids.join(", "),
                 machine.hosts().collect::<Vec<_>>().join(", ")
             )

@@ -125,8 +125,8 @@ async fn launch(machine: &Machine<'_>, since: Instant) -> Result<Instance, Error
     let mut launch = machine.launch(Of::Template(template.id.clone()), tokens.get()?);
     machine.note(since, &format!("starting an instance of {}", template.id));
     if !has_configuration(&template.tags, &machine.configuration_hash()?) {
-        let text = format!("archiver {:?} has another configuration than the files here", machine.name);
-        let help = format!("bring the newest generated files here, or run `dormouse up {}`", machine.name);
+        let text = format!("archiver {:?} has a different configuration from the files here", machine.name);
+        let help = format!("copy the newest generated files here, or run `dormouse up {}`", machine.name);
         log::warning(&text, Some(&help));
     }
     // A token that has served once, then one whose parameters differ, then spot without capacity.

@@ -42,7 +42,7 @@ pub(super) async fn take_back(machine: &Machine<'_>, archiver: &Archiver) -> Res
     if !held.is_empty() {
         let named: Vec<String> = held.iter().take(NAMED).cloned().collect();
         let text = format!(
-            "{name}: {} snapshots are held, and no retention removes them: {}{}",
+            "{name}: {} snapshots are held, so retention never removes them: {}{}",
             held.len(),
             named.join(", "),
             if held.len() > NAMED { ", …" } else { "" }
