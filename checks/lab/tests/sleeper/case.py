@@ -16,7 +16,7 @@ from checks.lab.vm import Vm
 
 MIB = 1 << 20
 # Setting an archiver up takes minutes, so the tests share one; each has a replication of its own.
-NAMES = "blank cut faults grown image killed life orphan patient pruned quick stale woken".split()
+NAMES = "blank crowded cut faults grown image killed life orphan patient pruned quick stale upgraded woken".split()
 RETENTION = {"hourly": 0}
 
 

@@ -13,7 +13,7 @@ set -e
 zfs inherit readonly vault
 zfs inherit volmode vault
 zfs inherit com.sun:auto-snapshot vault
-for dataset in vault "$1" "${{1%/*}}"; do zfs unallow -r "$dataset" >/dev/null; done
+zfs unallow -r -u dormouse-home vault
 zfs allow -l -u dormouse-home create,mount,receive "${{1%/*}}"
 zfs allow -c {RIGHTS} "${{1%/*}}"
 zfs allow -u dormouse-home {RIGHTS} "$1"
