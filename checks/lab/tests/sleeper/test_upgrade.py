@@ -30,6 +30,7 @@ zfs release forever "$1@one"
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["upgraded"], indirect=True)
 def test_one_up_brings_an_archiver_of_the_first_version_up_to_date(case: Case) -> None:
     archiver, home = case.archiver, case.archiver.lab.home
