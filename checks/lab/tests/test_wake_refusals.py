@@ -13,6 +13,7 @@ from checks.lab import callers
 from checks.lab.ec2.ec2 import REGION, ZONE
 from checks.lab.ec2.faults import is_spot
 from checks.lab.ec2.fixtures import IMAGE, client
+from checks.lab.ec2.iam.launches import Doubts
 from checks.lab.process import Result
 from checks.lab.tests import desk as desks_here
 from checks.lab.tests.desk import TAGS, Desk, Desks
@@ -154,7 +155,7 @@ def test_every_action_that_iam_forbids_is_named(
 
 LARGE = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 500}}]
 FOREIGN = [{"ResourceType": "instance", "Tags": [{"Key": "dormouse:archiver", "Value": "other"}]}]
-# What a thief with a host's credentials would say besides the template.
+# Parameters that an attacker with a host's credentials could add to a launch.
 OVERRIDES: list[dict[str, Any]] = [
     {"ImageId": IMAGE},
     {"InstanceType": "t3.medium"},
@@ -165,8 +166,11 @@ OVERRIDES: list[dict[str, Any]] = [
 ]
 
 
-def test_no_host_launches_anything_else(desks: Desks) -> None:
+@pytest.mark.parametrize("doubts", [Doubts(True, False), Doubts(False, True)])
+def test_no_host_launches_anything_else(desks: Desks, doubts: Doubts) -> None:
+    """Whatever AWS does where its documentation leaves it open."""
     desk = desks(ready=True)
+    desk.ec2.authority.doubts = doubts
     callers.register(desk.ec2, desk.folder / "generated")
     host = client(desk.ec2.endpoint, callers.HOST)
     (made,) = host.describe_launch_templates()["LaunchTemplates"]

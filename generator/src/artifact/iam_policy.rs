@@ -128,12 +128,13 @@ impl Policy<'_> {
         json!({ "Version": "2012-10-17", "Statement": statements })
     }
 
-    /// A launch from the archiver's template: of what the template names.
+    /// A launch from the archiver's template: of what the template names. Whether AWS also asks for the snapshots of an own
+    /// image is not documented, so they are allowed.
     fn launch(&self) -> [Value; 2] {
         [
             json!({
-                "Sid": "LaunchOwnTemplate", "Effect": "Allow", "Action": "ec2:RunInstances",
-                "Resource": self.all(&["launch-template"]), "Condition": { "StringEquals": self.owned() }
+                "Sid": "LaunchOwn", "Effect": "Allow", "Action": "ec2:RunInstances",
+                "Resource": self.all(&["launch-template", "snapshot"]), "Condition": { "StringEquals": self.owned() }
             }),
             json!({
                 "Sid": "LaunchWith", "Effect": "Allow", "Action": "ec2:RunInstances",

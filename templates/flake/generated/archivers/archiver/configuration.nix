@@ -28,15 +28,15 @@ let
     dormouse-desktop = {
       uid = 1905531592;
       name = "desktop";
-      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP0PkuK869fxOEo2/JFFVBGUYSlqzkDv5sXgWlVHcdtv";
+      key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJIET8eO9q3kS5O71X+vepEl1empwFOIrUK8Qcqry6MB";
       targets = [ "archive/desktop/safe" ];
     };
   };
 
-  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHT/2Mok/F3AHWVRCN6Uow+6f1LDMrno3t31/pxxMvgk";
+  adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFcqwdKeEP7kvogHb5cqrYAV2HcdDRRfjTmv9nwnMaWv";
 
   # The host key that hosts know.
-  hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHBlAfdfj/51zVcMiYwDzypLYoX8CqQ09RNK6Au1BAPs";
+  hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPpFAS3PgOOGiV5RVRZvvOTO147HMfzOr+KUzdFcl0lt";
 
   # A receive needs create, mount and receive, a restore needs send, and the record of properties needs
   # userprop. Without destroy and rollback no host can remove what it sent. Without the rights to set how a
