@@ -33,7 +33,8 @@ fn host_keys(context: &Context) -> Vec<Finding> {
     let found = files.map(|file| context.secrets.join(file)).filter(|path| path.exists());
     let finding = |path: std::path::PathBuf| {
         let text = format!("{} holds a private key of an archiver, which no host needs", path.display());
-        Finding::bad("keys of archivers", text, format!("`rm {}`", path.display()))
+        let fix = "once the units no longer load it (a new `systemd/ec2.conf` on Linux, a switch on NixOS)";
+        Finding::bad("keys of archivers", text, format!("{fix}: `rm {}`", path.display()))
     };
     found.map(finding).collect()
 }

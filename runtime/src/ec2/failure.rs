@@ -351,7 +351,10 @@ impl Failure {
             Self::Stuck { what, .. } => {
                 format!("backups are intact; look at {what} in AWS' console, then run the same command again")
             }
-            Self::Ended { .. } => "backups are intact; run the same command again".to_owned(),
+            Self::Ended { instance, .. } => format!(
+                "backups are intact; run the same command again. If it ends each time, its console says why: `aws ec2 \
+                 get-console-output --instance-id {instance}`"
+            ),
             Self::NotAsked { archiver, instance, region, .. } => format!(
                 "it was left alone and ends by itself after `linger` or `max_lifetime`; to end it whoever uses it: \
                  `dormouse sleep --now {archiver}` or `aws ec2 terminate-instances --region {region} --instance-ids {instance}`"

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use dormouse_generator::name::DatasetName;
 use dormouse_generator::problem::Problem;
 use dormouse_generator::spec::{Archiver, Ec2, Host, Market, Provider};
 use dormouse_generator::{Keyring, layout};
@@ -87,11 +88,21 @@ impl<'a> Machine<'a> {
         format!("dormouse-{}-{}", self.context.spec.name, self.name)
     }
 
-    /// The hosts that replicate to it.
-    pub fn hosts(&self) -> impl Iterator<Item = &str> {
-        let uses =
-            |host: &Host| host.replications.values().any(|replication| replication.archiver == self.name);
-        self.context.spec.hosts.iter().filter(move |(_, host)| uses(host)).map(|(name, _)| name.as_str())
+    /// Whether what it launches from is one of NixOS' public images, chosen at the last `up`.
+    #[must_use]
+    pub fn pins_public_image(&self) -> bool {
+        !self.ec2.image.bake && self.ec2.image.id.is_none()
+    }
+
+    /// Its targets, by host.
+    #[must_use]
+    pub fn targets(&self) -> BTreeMap<String, Vec<DatasetName>> {
+        let of = |host: &Host| {
+            let replications = host.replications.values().filter(|each| each.archiver == self.name);
+            replications.map(|each| each.target.clone()).collect::<Vec<_>>()
+        };
+        let all = self.context.spec.hosts.iter().map(|(name, host)| (name.clone(), of(host)));
+        all.filter(|(_, targets)| !targets.is_empty()).collect()
     }
 
     /// The client tokens of one purpose.

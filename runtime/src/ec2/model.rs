@@ -1,6 +1,7 @@
 //! What EC2 has, as plain values.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -163,6 +164,15 @@ pub struct Template {
     pub created: i64,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+}
+
+impl Template {
+    /// How long ago it was made; a clock that is behind makes it new.
+    #[must_use]
+    pub fn age(&self, now: SystemTime) -> Duration {
+        let created = SystemTime::UNIX_EPOCH + Duration::from_secs(self.created.try_into().unwrap_or(0));
+        now.duration_since(created).unwrap_or_default()
+    }
 }
 
 /// What an instance is like.

@@ -2,10 +2,8 @@
 
 mod claims;
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use dormouse_generator::name::DatasetName;
 use dormouse_generator::reach::KEPT;
 
 use super::failure::Failure;
@@ -43,8 +41,8 @@ pub async fn prepare(machine: &Machine<'_>, archiver: &Archiver, volume: &Volume
         // It takes what the volume has grown by, if only in a set-up that was killed before this.
         archiver.query(&["zpool", "online", "-e", pool, &device]).await?;
     }
-    for target in targets(machine) {
-        archiver.create_ancestors(&target).await?;
+    for target in machine.targets().values().flatten() {
+        archiver.create_ancestors(target).await?;
     }
     // It imports the pool and grants each host its rights; it does both at every wake.
     archiver.query(&["systemctl", "restart", "dormouse-pool.service"]).await?;
@@ -124,13 +122,4 @@ async fn imported(machine: &Machine<'_>, archiver: &Archiver, volume: &Volume) -
             Err(error) => return Err(error),
         }
     }
-}
-
-/// Where hosts replicate to on this archiver.
-fn targets(machine: &Machine<'_>) -> BTreeSet<DatasetName> {
-    let replications = machine.context.spec.hosts.values().flat_map(|host| host.replications.values());
-    replications
-        .filter(|replication| replication.archiver == machine.name)
-        .map(|replication| replication.target.clone())
-        .collect()
 }

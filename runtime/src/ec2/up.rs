@@ -209,7 +209,7 @@ pub fn words(machine: &Machine<'_>, step: &Step) -> String {
             format!(
                 "remove {}, from which hosts with an older Dormouse start the archiver; update these hosts first: {}",
                 ids.join(", "),
-                machine.hosts().collect::<Vec<_>>().join(", ")
+                machine.targets().into_keys().collect::<Vec<_>>().join(", ")
             )
         }
     }
@@ -350,5 +350,48 @@ fn kind(machine: &Machine<'_>) -> &'static str {
         VolumeType::Sc1 => "sc1",
         VolumeType::St1 => "st1",
         VolumeType::Gp3 => "gp3",
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::ec2::machine::ACCESS;
+
+    fn image(id: &str, access: Option<&str>, available: bool) -> Image {
+        let tags = access.map(|access| (ACCESS.to_owned(), access.to_owned())).into_iter().collect();
+        let (name, created) = (id.to_owned(), String::new());
+        Image {
+            id: id.to_owned(),
+            name,
+            available,
+            failed: None,
+            created,
+            snapshots: vec![],
+            root_device: None,
+            tags,
+        }
+    }
+
+    #[test]
+    fn an_image_to_go_back_to_is_kept_unless_it_lets_in_others() {
+        let images = [
+            image("other", Some("other"), true),
+            image("newest", Some("same"), true),
+            image("older", Some("same"), true),
+            image("first-version", None, true),
+            image("under-way", None, false),
+        ];
+        let gone: Vec<String> = obsolete(&images, "same", 1).into_iter().map(|image| image.id).collect();
+        assert_eq!(gone, ["older", "other", "first-version"]);
+    }
+
+    #[test]
+    fn a_template_has_the_age_of_its_making() {
+        let template = Template { id: String::new(), name: String::new(), created: 1000, tags: [].into() };
+        let now = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1060);
+        assert_eq!(template.age(now), Duration::from_secs(60));
+        assert_eq!(template.age(std::time::SystemTime::UNIX_EPOCH), Duration::ZERO);
     }
 }

@@ -1,10 +1,10 @@
 //! An instance comes: found or launched, running, its volume attached.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::failure::Failure;
 use super::machine::{DEVICE, Machine, has_configuration};
-use super::model::{Instance, InstanceState, Of, PURPOSE, Volume};
+use super::model::{Instance, InstanceState, Of, PURPOSE, Template, Volume};
 use super::poll::Poll;
 use super::problem::{Kind, Problem};
 use crate::error::Error;
@@ -12,6 +12,12 @@ use crate::folder;
 use crate::lock::Lock;
 use crate::log;
 use crate::report::seen;
+
+const DAY: u64 = 24 * 3600;
+
+/// How old a launch template may be that names a public image. NixOS' images are deprecated after 90 days, and then
+/// deleted (NixOS/amis).
+const RENEWED: Duration = Duration::from_secs(60 * DAY);
 
 /// How long an instance may be pending; EC2 needs 10 to 60 s.
 const RUNNING: Duration = Duration::from_secs(600);
@@ -124,11 +130,7 @@ async fn launch(machine: &Machine<'_>, since: Instant) -> Result<Instance, Error
     let tokens = machine.token("wake")?;
     let mut launch = machine.launch(Of::Template(template.id.clone()), tokens.get()?);
     machine.note(since, &format!("starting an instance of {}", template.id));
-    if !has_configuration(&template.tags, &machine.configuration_hash()?) {
-        let text = format!("archiver {:?} has a different configuration from the files here", machine.name);
-        let help = format!("copy the newest generated files here, or run `dormouse up {}`", machine.name);
-        log::warning(&text, Some(&help));
-    }
+    warn(machine, &template)?;
     // A token that has served once, then one whose parameters differ, then spot without capacity.
     for _ in 0..4 {
         match machine.api.launch(&launch).await {
@@ -151,6 +153,24 @@ async fn launch(machine: &Machine<'_>, since: Instant) -> Result<Instance, Error
     }
     let message = "EC2 took none of four client tokens".to_owned();
     Err(Problem { action: "RunInstances", code: None, message }.into())
+}
+
+fn warn(machine: &Machine<'_>, template: &Template) -> Result<(), Error> {
+    if !has_configuration(&template.tags, &machine.configuration_hash()?) {
+        let text = format!("archiver {:?} has a different configuration from the files here", machine.name);
+        let help = format!("copy the newest generated files here, or run `dormouse up {}`", machine.name);
+        log::warning(&text, Some(&help));
+    }
+    if machine.pins_public_image() && template.age(SystemTime::now()) > RENEWED {
+        let days = template.age(SystemTime::now()).as_secs() / DAY;
+        let text = format!(
+            "the launch template of archiver {:?} is {days} days old, and NixOS deletes the image that it names some time \
+             after 90 days",
+            machine.name
+        );
+        log::warning(&text, Some(&format!("run `dormouse up {}`", machine.name)));
+    }
+    Ok(())
 }
 
 /// What was launched although EC2's answer was lost.

@@ -49,7 +49,7 @@ def test_one_up_brings_an_archiver_of_the_first_version_up_to_date(case: Case) -
     done = archiver.run("up", "--yes", "archiver", timeout=900)
     assert done.code == 0, done
     assert f"{case.target} was set to mountpoint=/etc/cron.d" in done.stderr, done
-    assert f"held, so retention never removes them: {case.target}@one" in done.stderr, done
+    assert f"retention never removes 1 held snapshot: {case.target}@one" in done.stderr, done
     assert "update these hosts first: home" in done.stdout, done
     assert images(archiver) and not {*images(archiver)} & {*old}
     seen = home.run(archiver.as_admin("sh", "-s", case.target), stdin=LOOK.encode(), timeout=300).stdout

@@ -1,7 +1,5 @@
 //! What hosts have claimed of a pool by what they sent, before its root kept copies unmounted.
 
-use std::collections::BTreeMap;
-
 use dormouse_generator::name::DatasetName;
 
 use crate::archiver::{Archiver, NAMES};
@@ -9,59 +7,69 @@ use crate::ec2::machine::Machine;
 use crate::error::Error;
 use crate::exec::display;
 use crate::log;
+use crate::output::count;
 use crate::zfs::{argv, kept};
 
 /// How many are named of many.
 const NAMED: usize = 3;
 
-/// Takes back what mounts, shares or changes copies, and reports holds and clones that are in nobody's interest.
+/// Takes back what mounts, shares or changes copies, and reports clones and holds that keep snapshots from being pruned.
 ///
 /// # Errors
 /// When zfs cannot be asked, or refuses.
 pub(super) async fn take_back(machine: &Machine<'_>, archiver: &Archiver) -> Result<(), Error> {
-    let (pool, name) = (machine.archiver.pool.name.as_str(), machine.name);
-    let targets = targets(machine);
-    let all: Vec<DatasetName> = targets.values().flatten().cloned().collect();
-    let set = archiver.command(&argv::list_set(pool, &kept::properties())).await?;
-    let harmful = kept::harmful(&set, &all);
+    take_back_properties(machine, archiver).await?;
+    report_clones(machine, archiver).await?;
+    report_holds(machine, archiver).await
+}
+
+fn pool<'a>(machine: &Machine<'a>) -> &'a str {
+    machine.archiver.pool.name.as_str()
+}
+
+async fn take_back_properties(machine: &Machine<'_>, archiver: &Archiver) -> Result<(), Error> {
+    let set = archiver.command(&argv::list_set(pool(machine), &kept::properties())).await?;
+    let targets: Vec<DatasetName> = machine.targets().into_values().flatten().collect();
+    let harmful = kept::harmful(&set, &targets);
     for (dataset, property, value) in &harmful {
-        log::note(&format!("{name}: {dataset} was set to {property}={value}; inheriting it from the pool"));
+        let text = format!("{dataset} was set to {property}={value}; inheriting it from the pool");
+        log::note(&format!("{}: {text}", machine.name));
     }
-    let commands: Vec<Vec<String>> =
-        harmful.iter().map(|(dataset, property, _)| argv::inherit(dataset, property)).collect();
-    for some in commands.chunks(NAMES) {
+    let commands = harmful.iter().map(|(dataset, property, _)| argv::inherit(dataset, property));
+    for some in commands.collect::<Vec<_>>().chunks(NAMES) {
         archiver.query_all(some).await?;
-    }
-    for (clone, origin) in kept::foreign_clones(&archiver.command(&argv::list_origins(pool)).await?, &targets)
-    {
-        let help = "see what it is; if no host needs it, as the archiver's root: `zfs destroy -r`";
-        let text = format!("{name}: {clone} is a clone of {origin}, which belongs to another host");
-        log::warning(&text, Some(&format!("{help} {clone}")));
-    }
-    let held = kept::held(&archiver.command(&argv::list_holds(pool)).await?);
-    if !held.is_empty() {
-        let named: Vec<String> = held.iter().take(NAMED).cloned().collect();
-        let text = format!(
-            "{name}: {} snapshots are held, so retention never removes them: {}{}",
-            held.len(),
-            named.join(", "),
-            if held.len() > NAMED { ", …" } else { "" }
-        );
-        let help = format!(
-            "as the archiver's root: `{}` names each hold, `zfs release` ends it",
-            display(&argv::holds(&named))
-        );
-        log::warning(&text, Some(&help));
     }
     Ok(())
 }
 
-/// The targets on this archiver, by host.
-fn targets(machine: &Machine<'_>) -> BTreeMap<String, Vec<DatasetName>> {
-    let mut all = BTreeMap::<String, Vec<DatasetName>>::new();
-    for (host_name, host) in &machine.context.spec.hosts {
-        let replications = host.replications.values().filter(|each| each.archiver == machine.name);
-        all.entry(host_name.clone()).or_default().extend(replications.map(|each| each.target.clone()));
+async fn report_clones(machine: &Machine<'_>, archiver: &Archiver) -> Result<(), Error> {
+    let origins = archiver.command(&argv::list_origins(pool(machine))).await?;
+    let clones = kept::foreign_clones(&origins, &machine.targets());
+    for (clone, origin) in clones.iter().take(NAMED) {
+        let text = format!("{}: {clone} is a clone of {origin}, which belongs to another host", machine.name);
+        let destroy = display(&["zfs", "destroy", "-r", clone].map(str::to_owned));
+        let help = format!("if no host needs it, as the archiver's root: `{destroy}`");
+        log::warning(&text, Some(&help));
     }
-    all
+    if clones.len() > NAMED {
+        let more = clones.len() - NAMED;
+        log::warning(&format!("{}: {more} more copies are such clones", machine.name), None);
+    }
+    Ok(())
+}
+
+async fn report_holds(machine: &Machine<'_>, archiver: &Archiver) -> Result<(), Error> {
+    let held = kept::held(&archiver.command(&argv::list_holds(pool(machine))).await?);
+    if held.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = held.iter().take(NAMED).cloned().collect();
+    let more = if held.len() > NAMED { ", …" } else { "" };
+    let list = format!("{}{more}", named.join(", "));
+    let count = count(held.len(), "held snapshot");
+    let text = format!("{}: retention never removes {count}: {list}", machine.name);
+    let names = display(&argv::holds(&named));
+    let help = format!("as the archiver's root: `{names}` lists the holds, `zfs release` removes one");
+    log::warning(&text, Some(&help));
+    Ok(())
 }
