@@ -24,7 +24,7 @@ REGION = "us-west-2"
 ZONE = "us-west-2d"
 METADATA = "169.254.169.254"
 TICK = 0.1
-# The key of whoever has no other. Without a policy, it may do everything.
+# The default access key. Without a policy it may do everything.
 ACCESS_KEY = "AKIALAB"
 
 

@@ -123,7 +123,7 @@ def signed_region(environ: dict[str, Any]) -> str:
 
 
 def signed_by(environ: dict[str, Any]) -> str:
-    """The access key of whoever calls."""
+    """The access key that signed the request."""
     return scope_of(environ)[1]
 
 

@@ -20,13 +20,13 @@ class Source:
 
     @property
     def tags(self) -> dict[str, str]:
-        """EC2 puts them on each instance; nobody can take them off."""
+        """Tags that EC2 sets on each instance it launches from a template; no caller can remove them."""
         name = "aws:ec2launchtemplate"
         return {f"{name}:id": self.template.id, f"{name}:version": str(self.version.number)}
 
 
 def source(region: Region, asked: Form) -> Source | None:
-    """Where a launch gets its parameters from, besides its own."""
+    """The template version from which a launch takes the parameters that its request lacks."""
     if not asked.has(PARAMETER):
         return None
     known = ("LaunchTemplateId", "LaunchTemplateName", "Version")

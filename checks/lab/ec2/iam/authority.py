@@ -25,7 +25,7 @@ class Authority:
         self.doubts = Doubts()
 
     def allow(self, access_key: str, *documents: str) -> None:
-        """Gives a key these policies, besides those that it has."""
+        """Attaches these policies to a key, in addition to those it already has."""
         self._policies[access_key] += [Policy.parse(each) for each in documents]
 
     def forget(self, access_key: str) -> None:

@@ -34,7 +34,8 @@ NOT_OF_INSTANCE = {"TagSpecification"}.union(*OVERRIDES.values())
 class Doubts:
     """What AWS' documentation leaves open. A claim about policies should hold both ways."""
 
-    # Whether an instance whose type or user data are not the template's is no resource of the template.
+    # Whether overriding a parameter, such as the type or the user data, makes ec2:IsLaunchTemplateResource false
+    # for the instance.
     instance_shows_overrides: bool = True
     # Whether the snapshots of an account's own image must be allowed too. In the guide's examples they are not.
     asks_for_snapshots_of_images: bool = False

@@ -79,7 +79,7 @@ def written(*statements: Statement) -> str:
 
 
 def as_host(account: Account, *statements: Statement) -> Any:
-    """A client of whoever may do this and nothing else."""
+    """A client with these permissions and no others."""
     account.ec2.authority.forget(HOST)
     account.ec2.allow(HOST, written(*statements))
     return client(account.ec2.endpoint, HOST)
